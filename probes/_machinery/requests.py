@@ -1,0 +1,96 @@
+"""What a probe may ask for. A probe yields one of these and is sent the reply; it does no I/O itself."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRequest:
+    """One HTTP exchange. `timeout` in seconds over the whole exchange, name resolution included."""
+
+    url: str
+    method: str = "GET"
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes | None = None
+    timeout: float = 10.0
+    max_bytes: int = 1_048_576
+    follow_redirects: bool = True
+    basic_auth: tuple[str, str] | None = None
+    http_version: str | None = None  # "1.1" or "2"; None: the library's choice
+    proxy: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HttpReply:
+    """The answer, or `error` in words when there was none. Times are seconds since the start of the exchange.
+
+    headers have lower-case names; `truncated` says the body was longer than `max_bytes` (the rest was not read);
+    `certificate_expires_at` is the leaf's notAfter in epoch seconds, None without TLS.
+    """
+
+    status: int = 0
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    error: str | None = None
+    truncated: bool = False
+    dns_seconds: float | None = None
+    connect_seconds: float | None = None
+    tls_seconds: float | None = None
+    first_byte_seconds: float | None = None
+    total_seconds: float = 0.0
+    certificate_expires_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SqlQuery:
+    """One statement on a new connection to PostgreSQL, closed after it. `timeout` in seconds over everything."""
+
+    dsn: str
+    sql: str
+    parameters: tuple[Any, ...] = ()
+    timeout: float = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class SqlReply:
+    """Rows as dictionaries, or `error` in words with a small `error_class` (refused, dns, timeout, auth, …)."""
+
+    rows: tuple[Mapping[str, Any], ...] = ()
+    error: str | None = None
+    error_class: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HostQuery:
+    """The machine Vedette runs on, by psutil: processor, memory, root disk, network."""
+
+    timeout: float = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class HostReply:
+    """Readings since the last look (rates) or now (the rest); None where the platform cannot tell."""
+
+    cpu_percent: float | None = None
+    memory_used_bytes: float | None = None
+    memory_total_bytes: float | None = None
+    memory_percent: float | None = None
+    disk_used_bytes: float | None = None
+    disk_total_bytes: float | None = None
+    disk_percent: float | None = None
+    network_rx_bytes: float | None = None  # counters since boot; the probe makes rates of them with `previous`
+    network_tx_bytes: float | None = None
+    boot_at: float | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sleep:
+    """Wait, then look again: for a probe that needs two looks and has no `previous`. Answered with None."""
+
+    seconds: float
+
+
+Request = HttpRequest | SqlQuery | HostQuery | Sleep
+Reply = HttpReply | SqlReply | HostReply | None

@@ -1,0 +1,70 @@
+"""The contracts: every JSON shape that crosses a border, as JSON Schema 2020-12 files, and how to hold a value to one."""
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError, best_match
+from referencing import Registry, Resource
+
+_MESSAGE_LENGTH = 300  # a fault quotes the value it is about, and that value may be hostile
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing wrong with a value: where (a JSON pointer, "" for the whole) and what, in words."""
+
+    pointer: str
+    message: str
+
+
+@cache
+def load(name: str) -> dict[str, Any]:
+    """The schema `schemas/<name>.json`, e.g. "info" or "events/alert_triggered". Raises FileNotFoundError."""
+    schema: dict[str, Any] = json.loads(files(__name__).joinpath(f"{name}.json").read_text("utf-8"))
+    return schema
+
+
+def names(folder: str) -> tuple[str, ...]:
+    """The schemas of a folder, sorted, without their ending: names("probes") → ("http", "info", …)."""
+    entries = files(__name__).joinpath(folder).iterdir()
+    return tuple(sorted(entry.name.removesuffix(".json") for entry in entries if entry.name.endswith(".json")))
+
+
+def faults(name: str, value: Any) -> list[Fault]:
+    """Everything in `value` that breaks the schema `name`, in document order; empty when it holds."""
+    return faults_in(validator(name), value)
+
+
+def faults_in(checker: Draft202012Validator, value: Any) -> list[Fault]:
+    """The same for a validator of the caller's. A value nested too deep to check is itself a fault."""
+    try:
+        errors = sorted(checker.iter_errors(value), key=lambda error: [str(part) for part in error.absolute_path])
+        return [_fault(error) for error in errors]
+    except RecursionError:
+        return [Fault("", "nested too deeply")]
+
+
+@cache
+def validator(name: str) -> Draft202012Validator:
+    """A validator of the schema `name`, made once: validating with it again costs a thirtieth."""
+    return Draft202012Validator(
+        load(name), registry=Registry(retrieve=_retrieve), format_checker=Draft202012Validator.FORMAT_CHECKER
+    )
+
+
+def _retrieve(uri: str) -> Resource[Any]:
+    return Resource.from_contents(load(uri.removesuffix(".json")))
+
+
+def _fault(error: ValidationError) -> Fault:
+    deepest = best_match([error]) or error
+    pointer = "".join(f"/{_escape(str(part))}" for part in deepest.absolute_path)
+    return Fault(pointer, deepest.message[:_MESSAGE_LENGTH])
+
+
+def _escape(part: str) -> str:
+    return part.replace("~", "~0").replace("/", "~1")
