@@ -4,7 +4,16 @@ from dataclasses import dataclass
 from typing import Literal
 
 Reason = Literal[
-    "triggered", "escalated", "reminder", "resolved", "digest", "catch_up", "flapping", "settled", "acknowledged", "drill"
+    "triggered",
+    "escalated",
+    "reminder",
+    "resolved",
+    "digest",
+    "catch_up",
+    "flapping",
+    "settled",
+    "acknowledged",
+    "drill",
 ]
 
 
