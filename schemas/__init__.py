@@ -1,4 +1,4 @@
-"""The contracts: every JSON shape that crosses a border, as JSON Schema 2020-12 files, and how to hold a value to one."""
+"""The contracts: every JSON shape that crosses a border, as JSON Schema 2020-12, and how to hold a value to one."""
 
 import json
 from dataclasses import dataclass
@@ -51,9 +51,7 @@ def faults_in(checker: Draft202012Validator, value: Any) -> list[Fault]:
 @cache
 def validator(name: str) -> Draft202012Validator:
     """A validator of the schema `name`, made once: validating with it again costs a thirtieth."""
-    return Draft202012Validator(
-        load(name), registry=Registry(retrieve=_retrieve), format_checker=Draft202012Validator.FORMAT_CHECKER
-    )
+    return Draft202012Validator(load(name), registry=_REGISTRY, format_checker=Draft202012Validator.FORMAT_CHECKER)
 
 
 def _retrieve(uri: str) -> Resource[Any]:
@@ -68,3 +66,6 @@ def _fault(error: ValidationError) -> Fault:
 
 def _escape(part: str) -> str:
     return part.replace("~", "~0").replace("/", "~1")
+
+
+_REGISTRY: Registry[Any] = Registry(retrieve=_retrieve)  # type: ignore[call-arg]  # attrs hides it from the checker

@@ -1,0 +1,134 @@
+"""The life of an alert: what one fingerprint's open alert becomes when its rules have been put to an observation."""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from alerting import rules
+from alerting.config import Rule, Watch
+from alerting.rules import Breach
+
+Move = Literal["triggered", "escalated", "eased", "continued", "resolved", "released"]
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """An alert as the store keeps it. Times are epoch seconds; `id` 0 until it is stored."""
+
+    fingerprint: str
+    organization: str
+    alert_type: str
+    subject: str
+    metric_name: str
+    rule: str
+    severity: str
+    title: str
+    message: str
+    started_at: float
+    triggered_at: float
+    last_at: float
+    id: int = 0
+    server: str | None = None
+    environment: str | None = None
+    project: str | None = None
+    metric_value: float | None = None
+    operator: str | None = None
+    threshold: float | None = None
+    status: str = "triggered"
+    occurrences: int = 1
+    acknowledged_at: float | None = None
+    acknowledged_by: str | None = None
+    resolved_at: float | None = None
+    resolved_by: str | None = None
+    held_until: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What happened to an alert, and how it is now. Only triggered, escalated and resolved are told by themselves.
+
+    A `released` alert was resolved by hand while its trouble went on; the trouble has ended, the next one is new.
+    """
+
+    move: Move
+    alert: Alert
+    rule: Rule | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What the rules of one fingerprint say: the confirmed breach if any, whether any condition holds at all."""
+
+    rule: Rule
+    breach: Breach | None
+    breaching: bool
+    known: bool  # the observation had a value: without one nothing is raised and nothing resolved
+
+
+def step(current: Alert | None, finding: Finding, watch: Watch, title: str, now: float) -> Change | None:
+    """The change this finding makes to the fingerprint's unresolved (or held) alert; None for none."""
+    if current is not None and current.resolved_at is not None:
+        return _release(current) if finding.known and not finding.breaching else None
+    if finding.breach is not None:
+        if current is None:
+            return Change("triggered", _begin(finding.rule, finding.breach, watch, title, now), finding.rule)
+        return _continue(current, finding.rule, finding.breach) if finding.known else None
+    if current is not None and finding.known and not finding.breaching:
+        return Change("resolved", resolve(current, now, None), finding.rule)
+    return None
+
+
+def resolve(alert: Alert, now: float, by: str | None, hold: float | None = None) -> Alert:
+    """The alert, resolved at `now`, by a person where `by` names one. `hold`: not raised anew for so many seconds."""
+    held_until = None if hold is None else now + hold
+    return replace(alert, status="resolved", resolved_at=now, resolved_by=by, held_until=held_until)
+
+
+def acknowledge(alert: Alert, now: float, by: str) -> Alert:
+    """The alert, seen by a person."""
+    return replace(alert, status="acknowledged", acknowledged_at=now, acknowledged_by=by)
+
+
+def _release(held: Alert) -> Change:
+    return Change("released", replace(held, held_until=None))
+
+
+def _begin(rule: Rule, breach: Breach, watch: Watch, title: str, now: float) -> Alert:
+    return Alert(
+        fingerprint=rules.fingerprint(rule, watch),
+        organization=watch.organization,
+        alert_type=rule.alert_type,
+        subject=watch.subject,
+        metric_name=rule.metric_name,
+        rule=rule.name,
+        severity=rule.severity,
+        title=title,
+        message=breach.message,
+        started_at=breach.started_at,
+        triggered_at=now,
+        last_at=breach.last_at,
+        server=watch.server,
+        environment=watch.environment,
+        project=watch.project,
+        metric_value=breach.value,
+        operator=rule.operator,
+        threshold=rule.threshold,
+    )
+
+
+def _continue(alert: Alert, rule: Rule, breach: Breach) -> Change:
+    seen = replace(
+        alert,
+        message=breach.message or alert.message,
+        metric_value=breach.value,
+        operator=rule.operator,
+        threshold=rule.threshold,
+        rule=rule.name,
+        severity=rule.severity,
+        last_at=breach.last_at,
+        occurrences=alert.occurrences + 1,
+    )
+    risen = rules.rank(rule.severity) - rules.rank(alert.severity)
+    if risen > 0:  # worse than what was acknowledged: it wants a person again
+        seen = replace(seen, status="triggered", acknowledged_at=None, acknowledged_by=None)
+        return Change("escalated", seen, rule)
+    return Change("eased" if risen < 0 else "continued", seen, rule)

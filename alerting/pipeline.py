@@ -1,0 +1,226 @@
+"""The door in: observations become states, breaches, alerts, outbox rows and events, in one transaction."""
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from alerting import lifecycle, messages, notices, routing, rules
+from alerting.config import Config, Rule, Watch
+from alerting.lifecycle import Alert, Change, Finding
+from alerting.rules import Breach
+from alerting.store import alerts, events, outbox, subjects
+from alerting.store.database import transaction
+from alerting.store.events import NewEvent
+from alerting.store.subjects import State
+from probes import Observation
+
+logger = logging.getLogger("vedette.pipeline")
+
+STALE_AFTER = 3
+"""Intervals without an observation after which a subject's state is not known any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """What one observation led to."""
+
+    changes: tuple[Change, ...]
+    breaches: Mapping[tuple[str, str], Breach | None]
+
+
+def ingest(config: Config, observations: Sequence[Observation], now: float, only_observe: bool = False) -> int:
+    """Judge a batch of observations, at most one a subject, and store all that follows. How many alerts changed.
+
+    `only_observe`: nothing is raised (the first round after the machine slept or its clock jumped). An observation of
+    something no longer watched, or older than the one that is kept, is left out.
+    """
+    watched = [(config.watch_of[one.subject], one) for one in observations if one.subject in config.watch_of]
+    return _ingest(config, watched, now, only_observe) if watched else 0
+
+
+def ingest_own(config: Config, watch: Watch, observation: Observation, now: float) -> int:
+    """The same for one of Vedette's own parts, which no file declares."""
+    return _ingest(config, [(watch, observation)], now, only_observe=False)
+
+
+def own_watch(config: Config, name: str, organization: str) -> Watch:
+    """The watch that stands for a part of Vedette itself, told to one organization: "self/scheduler"."""
+    alone = len(config.organizations) <= 1
+    return Watch(f"self/{name}" if alone else f"self/{organization}.{name}", "self", organization, 60.0, {})
+
+
+def tick(config: Config, now: float) -> int:
+    """Confirm waits that have run out although nothing newer was seen. How many alerts changed."""
+    with transaction():
+        held = subjects.subjects_breaching() & set(config.watch_of)
+        states = subjects.states(held)
+        fresh = [
+            (config.watch_of[name], state.observation) for name, state in states.items() if _fresh(config, state, now)
+        ]
+        return _judge_all(config, fresh, {}, now, advance=False)
+
+
+def reconcile(config: Config, now: float) -> int:
+    """Resolve the alerts whose subject or rule is gone from the configuration. How many."""
+    with transaction():
+        gone = [alert for alert in alerts.unresolved() if _orphaned(config, alert)]
+        changes = [
+            Change("resolved", replace(lifecycle.resolve(alert, now, None), message="no longer watched"))
+            for alert in gone
+        ]
+        subjects.forget({name for name in subjects.states() if _unwatched(config, name)})
+        _commit(config, changes, [], now)
+    return len(gone)
+
+
+def acknowledge(config: Config, alert_id: int, by: str, now: float) -> Alert | None:
+    """Acknowledge an alert for a person; the alert, or None where there is none. A resolved one stays as it is."""
+    with transaction():
+        alert = alerts.get(alert_id)
+        if alert is None or alert.status != "triggered":
+            return alert
+        seen = alerts.save(lifecycle.acknowledge(alert, now, by))
+        events.append([notices.acknowledged(seen)], now)
+        return seen
+
+
+def resolve(config: Config, alert_id: int, by: str, now: float) -> Alert | None:
+    """Resolve an alert by hand. While its trouble goes on it is not raised anew before the cooldown ends."""
+    with transaction():
+        alert = alerts.get(alert_id)
+        if alert is None or alert.resolved_at is not None:
+            return alert
+        rule = _rule_of(config, alert)
+        hold = rule.cooldown_seconds if rule is not None else 3600.0
+        _commit(config, [Change("resolved", lifecycle.resolve(alert, now, by, hold), rule)], [], now)
+        return alerts.get(alert_id)
+
+
+def _ingest(config: Config, watched: list[tuple[Watch, Observation]], now: float, only_observe: bool) -> int:
+    with transaction():
+        before = subjects.states([watch.subject for watch, _ in watched])
+        news = [(watch, one) for watch, one in watched if _is_news(one, before.get(one.subject))]
+        subjects.record([(watch, one, before.get(watch.subject)) for watch, one in news])
+        return _judge_all(config, news, before, now, advance=True, only_observe=only_observe)
+
+
+def _is_news(observation: Observation, before: State | None) -> bool:
+    return before is None or observation.at >= before.observation.at
+
+
+def _judge_all(
+    config: Config,
+    news: Sequence[tuple[Watch, Observation]],
+    before: Mapping[str, State],
+    now: float,
+    advance: bool,
+    only_observe: bool = False,
+) -> int:
+    names = [watch.subject for watch, _ in news]
+    under_way = subjects.breaches(names)
+    standing = {alert.fingerprint: alert for alert in alerts.standing(names, now)}
+    changes: list[Change] = []
+    after: dict[tuple[str, str], Breach | None] = {}
+    for watch, observation in news:
+        judged = _judge(config, watch, observation, under_way, standing, now, advance)
+        changes += [one for one in judged.changes if not (only_observe and one.move in ("triggered", "escalated"))]
+        after.update(judged.breaches)
+    subjects.keep_breaches(under_way, after)
+    seen = [notice for watch, one in news for notice in notices.observed(watch, one, before.get(watch.subject))]
+    told = [one for one in changes if advance or one.move != "continued"]  # a tick saw nothing new: no occurrence
+    _commit(config, told, seen if advance else [], now)
+    return len([one for one in told if one.move != "continued"])
+
+
+def _judge(
+    config: Config,
+    watch: Watch,
+    observation: Observation,
+    under_way: Mapping[tuple[str, str], Breach],
+    standing: Mapping[str, Alert],
+    now: float,
+    advance: bool,
+) -> _Judged:
+    breaches: dict[tuple[str, str], Breach | None] = {}
+    by_fingerprint: dict[str, list[tuple[Rule, Breach | None]]] = {}
+    for rule in rules.applicable(config, watch):
+        key = (rules.key(rule), watch.subject)
+        breach = under_way.get(key)
+        if advance:
+            breach = rules.advance(rule, breach, observation)
+        breaches[key] = breach
+        by_fingerprint.setdefault(rules.fingerprint(rule, watch), []).append((rule, breach))
+    findings = {name: _finding(pairs, watch, observation, now) for name, pairs in by_fingerprint.items()}
+    title = messages.alert_title
+    changes = [
+        lifecycle.step(standing.get(name), finding, watch, title(finding.rule.alert_type, watch.name), now)
+        for name, finding in findings.items()
+    ]
+    return _Judged(tuple(one for one in changes if one is not None), breaches)
+
+
+def _finding(
+    pairs: Sequence[tuple[Rule, Breach | None]], watch: Watch, observation: Observation, now: float
+) -> Finding:
+    holding = [(rule, breach) for rule, breach in pairs if breach is not None]
+    firing = rules.worst((rule, breach) for rule, breach in holding if rules.confirmed(rule, watch, breach, now))
+    rule = firing[0] if firing else pairs[0][0]
+    known = rules.value_of(observation, rule.metric_name) is not None
+    return Finding(rule, firing[1] if firing else None, bool(holding), known)
+
+
+def _commit(config: Config, changes: Iterable[Change], seen: Sequence[NewEvent], now: float) -> None:
+    """Store changes, what each channel is due for them, and, last of all, the events."""
+    told: list[NewEvent] = []
+    for change in changes:
+        stored = replace(change, alert=alerts.save(_counted(change, now)))
+        _enqueue(config, stored, now)
+        told += notices.changed(stored)
+    events.append([*seen, *told], now)
+
+
+def _counted(change: Change, now: float) -> Alert:
+    """A trouble that comes back within its cooldown goes on counting where it left off."""
+    if change.move != "triggered" or change.rule is None:
+        return change.alert
+    last = alerts.last_resolved(change.alert.fingerprint)
+    again = last is not None and now - last.triggered_at < change.rule.cooldown_seconds
+    return replace(change.alert, occurrences=last.occurrences + 1) if again and last is not None else change.alert
+
+
+def _enqueue(config: Config, change: Change, now: float) -> None:
+    if change.move not in ("triggered", "escalated", "resolved"):
+        return
+    alert, rule = change.alert, change.rule
+    plan = routing.plan(
+        change,
+        routing.channels_for(config, alert, rule),
+        outbox.told(alert.fingerprint),
+        outbox.waiting(alert.id),
+        now,
+        rule.cooldown_seconds if rule is not None else 0.0,
+    )
+    outbox.drop(plan.dropped, f"overtaken: {change.move}", now)
+    outbox.enqueue(alert, plan.due, now)
+
+
+def _fresh(config: Config, state: State, now: float) -> bool:
+    name = state.observation.subject
+    return now - state.observation.at <= STALE_AFTER * config.watch_of[name].every
+
+
+def _rule_of(config: Config, alert: Alert) -> Rule | None:
+    return next((rule for rule in config.rules if rule.name == alert.rule), None)
+
+
+def _unwatched(config: Config, subject: str) -> bool:
+    return not subject.startswith("self/") and subject not in config.watch_of
+
+
+def _orphaned(config: Config, alert: Alert) -> bool:
+    if alert.subject.startswith("self/"):
+        return False
+    watch = config.watch_of.get(alert.subject)
+    if watch is None:
+        return True
+    return all(rules.fingerprint(rule, watch) != alert.fingerprint for rule in rules.applicable(config, watch))

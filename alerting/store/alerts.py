@@ -1,0 +1,74 @@
+"""Alerts in the database: the open ones of some subjects, the change of one, lists and notes for people."""
+
+from collections.abc import Collection, Iterable
+from dataclasses import asdict, fields
+from typing import Any
+
+from alerting.lifecycle import Alert as AlertValue
+from alerting.store.models import Alert
+
+
+def value(row: Any) -> AlertValue:
+    """The row as the value the rest of the house works with."""
+    return AlertValue(**{field.name: getattr(row, field.name) for field in fields(AlertValue)})
+
+
+def standing(subjects: Collection[str], now: float) -> list[AlertValue]:
+    """The alerts of these subjects that stand: unresolved, or resolved by hand and held."""
+    if not subjects:
+        return []
+    query = Alert.select().where(Alert.subject.in_(subjects) & (Alert.resolved_at.is_null() | (Alert.held_until > now)))
+    return [value(row) for row in query]
+
+
+def unresolved() -> list[AlertValue]:
+    """Every unresolved alert."""
+    return [value(row) for row in Alert.select().where(Alert.resolved_at.is_null())]
+
+
+def save(alert: AlertValue) -> AlertValue:
+    """Store a new alert (id 0) or the new state of one; the alert with its id."""
+    columns = asdict(alert)
+    alert_id = columns.pop("id")
+    if alert_id:
+        Alert.update(columns).where(Alert.id == alert_id).execute()
+        return alert
+    return AlertValue(**{**columns, "id": Alert.insert(columns).execute()})
+
+
+def get(alert_id: int) -> AlertValue | None:
+    """One alert, or None."""
+    row = Alert.get_or_none(Alert.id == alert_id)
+    return None if row is None else value(row)
+
+
+def many(ids: Iterable[int]) -> dict[int, AlertValue]:
+    """Alerts by id."""
+    return {row.id: value(row) for row in Alert.select().where(Alert.id.in_(list(ids)))}
+
+
+def last_resolved(fingerprint: str) -> AlertValue | None:
+    """The newest resolved alert of a fingerprint, or None."""
+    rows = Alert.select().where((Alert.fingerprint == fingerprint) & Alert.resolved_at.is_null(False))
+    row = rows.order_by(Alert.id.desc()).first()
+    return None if row is None else value(row)
+
+
+def page(
+    organizations: Collection[str] | None, before: int | None, limit: int, **wanted: str | None
+) -> list[AlertValue]:
+    """Alerts, newest first, ids below `before`: those of `organizations` (None: all) whose columns are `wanted`."""
+    query = Alert.select().order_by(Alert.id.desc()).limit(limit)
+    if organizations is not None:
+        query = query.where(Alert.organization.in_(list(organizations)))
+    if before is not None:
+        query = query.where(Alert.id < before)
+    for name, wish in wanted.items():
+        if wish is not None:
+            query = query.where(getattr(Alert, name) == wish)
+    return [value(row) for row in query]
+
+
+def prune(before: float) -> int:
+    """Delete alerts resolved before `before`; how many."""
+    return int(Alert.delete().where(Alert.resolved_at < before).execute())

@@ -1,0 +1,131 @@
+"""The database: opening it, reading, writing in one transaction, and bringing its tables up to date."""
+
+import contextlib
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import peewee
+from playhouse import migrations
+from playhouse.db_url import parse
+from playhouse.pool import PooledPostgresqlDatabase, PooledSqliteDatabase
+
+database = peewee.DatabaseProxy()
+
+DatabaseError = peewee.DatabaseError
+IntegrityError = peewee.IntegrityError
+
+_MIGRATIONS = Path(__file__).with_name("migrations")
+_MIGRATION_LOCK = 71000  # any number of our own: the key of PostgreSQL's advisory lock around migrations
+_SQLITE_PRAGMAS = {"journal_mode": "wal", "synchronous": 1, "busy_timeout": 5000, "foreign_keys": 1}
+
+# SQLite has one writer. Our threads queue here, in order, not in SQLite's busy handler, which sleeps and starves.
+_writer = threading.RLock()
+
+
+def open_database(url: str, connections: int = 20) -> None:
+    """Point the store at `url` (sqlite:///path, postgres://…, postgresql://…). No connection is made yet."""
+    database.initialize(_sqlite(url) if url.startswith("sqlite") else _postgresql(url, connections))
+
+
+def close_database() -> None:
+    """Close every connection of this process."""
+    database.obj.close_all()
+
+
+def is_sqlite() -> bool:
+    """Whether the open database is SQLite."""
+    return isinstance(database.obj, peewee.SqliteDatabase)
+
+
+@contextlib.contextmanager
+def reading() -> Iterator[None]:
+    """A connection for the statements inside. Inside another `reading` or `transaction` it is the same one."""
+    if not database.is_closed():
+        yield
+        return
+    with database.connection_context():
+        yield
+
+
+@contextlib.contextmanager
+def transaction() -> Iterator[None]:
+    """One transaction: all of what is inside, or none. Never do I/O inside: other writers wait for its end."""
+    with _writer if is_sqlite() else contextlib.nullcontext(), reading(), database.atomic():
+        yield
+
+
+def describe(error: Exception) -> str:
+    """A database error in one line, free of connection strings."""
+    return " ".join(str(error).split())[:300] or type(error).__name__
+
+
+def migrate() -> list[str]:
+    """Apply the numbered migrations not yet applied, in order; their names. Safe from several processes at once."""
+    with _migrating(), reading():
+        applied: list[str] = migrations.run(database.obj, str(_MIGRATIONS))
+    return applied
+
+
+def pending_migrations() -> list[str]:
+    """Names of migrations this version has and the database has not."""
+    with reading():
+        rows = migrations.Runner(database.obj, str(_MIGRATIONS)).status()
+    return [row.name for row in rows if row.applied is None]
+
+
+def _sqlite(url: str) -> PooledSqliteDatabase:
+    path = url.partition("///")[2]
+    _create_privately(path)
+    # IMMEDIATE: a transaction that reads first and writes later would otherwise fail at once as "locked".
+    return PooledSqliteDatabase(
+        path, pragmas=_SQLITE_PRAGMAS, lock_type="IMMEDIATE", autoconnect=False, check_same_thread=False
+    )
+
+
+def _postgresql(url: str, connections: int) -> PooledPostgresqlDatabase:
+    arguments: dict[str, Any] = parse(url, unquote_password=True)
+    name = arguments.pop("database")
+    defaults = {"connect_timeout": 5, "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3}
+    return PooledPostgresqlDatabase(
+        name,
+        prefer_psycopg3=True,
+        max_connections=connections,
+        stale_timeout=300,
+        timeout=5,
+        autoconnect=False,
+        **{**defaults, "tcp_user_timeout": 8000, "application_name": "vedette", **arguments},
+    )
+
+
+def _create_privately(path: str) -> None:
+    """The file holds password hashes and signing keys: its owner alone may read it."""
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+
+
+@contextlib.contextmanager
+def _migrating() -> Iterator[None]:
+    """One migrating process at a time: a lock file beside SQLite, an advisory lock in PostgreSQL."""
+    if is_sqlite():
+        import fcntl
+
+        with Path(f"{database.obj.database}.migrate-lock").open("a") as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+        return
+    with reading():
+        database.execute_sql("select pg_advisory_lock(%s)", (_MIGRATION_LOCK,))
+        try:
+            yield
+        finally:
+            database.execute_sql("select pg_advisory_unlock(%s)", (_MIGRATION_LOCK,))
+
+
+def location(url: str) -> str:
+    """Where the database is, in words fit for a log: no user, no password."""
+    parts = urlsplit(url)
+    return url if parts.scheme == "sqlite" else f"{parts.hostname}:{parts.port or 5432}{parts.path}"

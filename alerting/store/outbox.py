@@ -1,0 +1,232 @@
+"""The outbox: messages that are to leave, claimed by lease, done when a provider said yes; and the ledger of told."""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+
+import peewee
+
+from alerting.lifecycle import Alert
+from alerting.routing import Due, Pending, Told
+from alerting.store.database import is_sqlite
+from alerting.store.models import Attempt, ChannelState, Notification
+from alerting.store.models import Told as ToldRow
+
+LEASE = 60.0
+"""Seconds a claim holds. No delivery may take longer: after it, another dispatcher sends the row again."""
+
+CATCH_UP = 100
+"""How many rows one catch-up message takes at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A row that is ours to send until its lease ends. `repeated`: an earlier attempt may have arrived."""
+
+    id: int
+    alert: int
+    fingerprint: str
+    organization: str
+    channel: str
+    reason: str
+    change: str
+    severity: str
+    created_at: float
+    attempts: int
+    repeated: bool
+    plain: bool
+
+
+def told(fingerprint: str) -> dict[str, Told]:
+    """What every channel was last told about a fingerprint."""
+    rows = ToldRow.select().where(ToldRow.fingerprint == fingerprint)
+    return {row.channel: Told(row.channel, row.alert, row.state, row.severity, row.triggered_at) for row in rows}
+
+
+def waiting(alert_id: int) -> list[Pending]:
+    """The rows of an alert that are not done."""
+    rows = Notification.select().where((Notification.alert == alert_id) & (Notification.status == "pending"))
+    return [Pending(row.id, row.channel, row.reason, row.maybe_told) for row in rows]
+
+
+def enqueue(alert: Alert, due: Iterable[Due], now: float) -> None:
+    """Add rows for an alert; a row that is there already stays as it is."""
+    rows = [_row(alert, one, now) for one in due]
+    if rows:
+        Notification.insert_many(rows).on_conflict_ignore().execute()
+
+
+def drop(ids: Collection[int], outcome: str, now: float) -> None:
+    """Take rows out that have nothing left to say."""
+    if ids:
+        Notification.update(status="dropped", outcome=outcome, done_at=now, lease_until=None).where(
+            Notification.id.in_(list(ids)) & (Notification.status == "pending")
+        ).execute()
+
+
+def due_channels(now: float) -> list[str]:
+    """Channels with a row that may be claimed now: due, the channel allowed to speak, and nothing under way there."""
+    waiting_rows = (Notification.status == "pending") & (Notification.due_at <= now)
+    held = ChannelState.select(ChannelState.channel).where(ChannelState.not_before > now)
+    query = Notification.select(Notification.channel).where(
+        waiting_rows & Notification.channel.not_in(held) & Notification.channel.not_in(_busy(now))
+    )
+    return [row.channel for row in query.distinct()]
+
+
+def next_due(now: float) -> float | None:
+    """When the next row will be due, in epoch seconds; None when nothing waits."""
+    moment: float | None = (
+        Notification.select(peewee.fn.MIN(Notification.due_at))
+        .where((Notification.status == "pending") & (Notification.due_at > now))
+        .scalar()
+    )
+    return moment
+
+
+def claim(channel: str, owner: str, now: float, limit: int = 1) -> list[Claim]:
+    """Take the channel's next rows, worst first, then oldest; none while another dispatcher has one of this channel.
+
+    From here on a crash means the message may have been sent, so the row says so before anything leaves.
+    """
+    if not is_sqlite():  # SQLite's transaction is already the only writer
+        lock_key = peewee.fn.hashtext(channel)
+        Notification.select(peewee.fn.pg_advisory_xact_lock(71002, lock_key)).limit(1).execute()
+    ids = _claimable(channel, now, limit)
+    if not ids:
+        return []
+    rows = list(Notification.select().where(Notification.id.in_(ids)))
+    Notification.update(
+        lease_until=now + LEASE, lease_owner=owner, attempts=Notification.attempts + 1, maybe_told=True
+    ).where(Notification.id.in_(ids)).execute()
+    order = {row_id: place for place, row_id in enumerate(ids)}
+    return sorted((_claim(row) for row in rows), key=lambda one: order[one.id])
+
+
+def delivered(claims: Sequence[Claim], provider_id: str | None, now: float) -> None:
+    """The provider said yes: the rows are done, and the ledger says what the channel knows now."""
+    Notification.update(
+        status="delivered", outcome="delivered", done_at=now, provider_id=provider_id, lease_until=None
+    ).where(Notification.id.in_([one.id for one in claims])).execute()
+    for one in sorted(claims, key=lambda claimed: claimed.id):
+        _remember(one, now)
+
+
+def failed(claims: Sequence[Claim], outcome: str, due_at: float, maybe_told: bool, plain: bool) -> None:
+    """Not delivered: the rows wait until `due_at`. `maybe_told` False: this attempt surely did not arrive."""
+    for one in claims:
+        Notification.update(
+            due_at=due_at,
+            outcome=outcome,
+            lease_until=None,
+            lease_owner=None,
+            maybe_told=maybe_told or one.repeated,
+            plain=plain or one.plain,
+        ).where((Notification.id == one.id) & (Notification.status == "pending")).execute()
+
+
+def dead(claims: Sequence[Claim], outcome: str, now: float) -> None:
+    """Nobody can deliver these any more: their channel is gone."""
+    Notification.update(status="dead", outcome=outcome, done_at=now, lease_until=None).where(
+        Notification.id.in_([one.id for one in claims])
+    ).execute()
+
+
+def attempted(claims: Sequence[Claim], at: float, seconds: float, outcome: str, reason: str, detail: str) -> None:
+    """Record one attempt at these rows."""
+    columns = {"at": at, "seconds": seconds, "outcome": outcome, "reason": reason, "detail": detail}
+    Attempt.insert_many([{"notification": one.id, **columns} for one in claims]).execute()
+
+
+def first_told(alert_id: int, channel: str) -> bool:
+    """Whether nothing about this alert was delivered to the channel yet."""
+    done = (Notification.alert == alert_id) & (Notification.channel == channel) & (Notification.status == "delivered")
+    return not Notification.select().where(done).exists()
+
+
+def oldest_waiting(now: float) -> float | None:
+    """Since when, in epoch seconds, the oldest row that could have left has been waiting; None when none has."""
+    moment: float | None = (
+        Notification.select(peewee.fn.MIN(Notification.created_at))
+        .where((Notification.status == "pending") & (Notification.due_at <= now))
+        .scalar()
+    )
+    return moment
+
+
+def _busy(now: float) -> peewee.Select:
+    under_way = (Notification.status == "pending") & (Notification.lease_until > now)
+    return Notification.select(Notification.channel).where(under_way)
+
+
+def _claimable(channel: str, now: float, limit: int) -> list[int]:
+    rank = peewee.Case(Notification.severity, (("critical", 0), ("warning", 1)), 2)
+    query = (
+        Notification.select(Notification.id)
+        .where(
+            (Notification.channel == channel)
+            & (Notification.status == "pending")
+            & (Notification.due_at <= now)
+            & Notification.channel.not_in(_busy(now))
+            & ~peewee.fn.EXISTS(_earlier())
+        )
+        .order_by(rank, Notification.id)
+        .limit(limit)
+    )
+    return [row.id for row in query]
+
+
+def _earlier() -> peewee.Select:
+    """Something older to say of the same trouble: what a channel hears last must be what is true last."""
+    older = Notification.alias()
+    return older.select(older.id).where(
+        (older.fingerprint == Notification.fingerprint)
+        & (older.channel == Notification.channel)
+        & (older.status == "pending")
+        & (older.id < Notification.id)
+    )
+
+
+def _claim(row: Notification) -> Claim:
+    return Claim(
+        row.id,
+        row.alert,
+        row.fingerprint,
+        row.organization,
+        row.channel,
+        row.reason,
+        row.change,
+        row.severity,
+        row.created_at,
+        row.attempts + 1,
+        row.maybe_told,
+        row.plain,
+    )
+
+
+def _remember(one: Claim, now: float) -> None:
+    state = "resolved" if one.reason == "resolved" else "triggered"
+    columns = {"alert": one.alert, "state": state, "severity": one.severity, "at": now}
+    if state == "triggered":
+        columns["triggered_at"] = now
+    ToldRow.insert(fingerprint=one.fingerprint, channel=one.channel, **columns).on_conflict(
+        conflict_target=[ToldRow.fingerprint, ToldRow.channel], update=columns
+    ).execute()
+
+
+def _row(alert: Alert, one: Due, now: float) -> dict[str, object]:
+    return {
+        "alert": alert.id,
+        "fingerprint": alert.fingerprint,
+        "organization": alert.organization,
+        "channel": one.channel,
+        "reason": one.reason,
+        "change": one.change,
+        "severity": alert.severity,
+        "status": "pending",
+        "created_at": now,
+        "due_at": one.due_at,
+        "attempts": 0,
+        "maybe_told": False,
+        "plain": False,
+        "outcome": "",
+    }
