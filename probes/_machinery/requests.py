@@ -19,6 +19,7 @@ class HttpRequest:
     basic_auth: tuple[str, str] | None = None
     http_version: str | None = None  # "1.1" or "2"; None: the library's choice
     proxy: str | None = None
+    want_certificate: bool = False  # fill `certificate_expires_at`; costs a little, so only on demand
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,7 @@ class HttpReply:
     """The answer, or `error` in words when there was none. Times are seconds since the start of the exchange.
 
     headers have lower-case names; `truncated` says the body was longer than `max_bytes` (the rest was not read);
-    `certificate_expires_at` is the leaf's notAfter in epoch seconds, None without TLS.
+    `certificate_expires_at` is the leaf's notAfter in epoch seconds, None without TLS or where nobody asked.
     """
 
     status: int = 0

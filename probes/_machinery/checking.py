@@ -1,0 +1,66 @@
+"""Whether a probe's configuration can be taken: its schema, and what a schema cannot say."""
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any
+from urllib.parse import urlsplit
+
+import schemas
+from probes import kinds
+from schemas import Fault
+
+
+def check_config(kind: str, config: Mapping[str, Any]) -> list[Fault]:
+    """Everything wrong with `config` for a probe of that kind, in order; empty when the probe can take it.
+
+    A module may offer `faults(config)` for what JSON Schema cannot say; it is asked once the schema holds.
+    """
+    if kind not in kinds():
+        return [Fault("", f"no probe of kind {kind!r}; there are: {', '.join(kinds())}")]
+    found = [_without_secret(kind, fault) for fault in schemas.faults(f"probes/{kind}", config)]
+    if found:
+        return found
+    further = getattr(import_module(f"probes.{kind}"), "faults", None)
+    return list(further(config)) if further else []
+
+
+def url_faults(pointer: str, url: str) -> list[Fault]:
+    """What keeps `url` from being an http or https URL. Its text is never quoted: it may hold a password."""
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        return [Fault(pointer, "not a URL; expected e.g. https://example.com:8443/health")]
+    if parts.scheme not in ("http", "https"):
+        return [Fault(pointer, f"the scheme {parts.scheme!r} is not spoken here; expected http or https")]
+    if not host:
+        return [Fault(pointer, "the URL names no host; expected e.g. https://example.com/health")]
+    if any(character.isspace() or ord(character) < 32 for character in url):
+        return [Fault(pointer, "the URL holds a space or a control character")]
+    return []
+
+
+def dsn_faults(pointer: str, dsn: str) -> list[Fault]:
+    """What keeps `dsn` from being a PostgreSQL connection text."""
+    from psycopg import ProgrammingError
+    from psycopg.conninfo import conninfo_to_dict
+
+    from probes._machinery.sql import UNREADABLE_DSN
+
+    scheme, separator, _ = dsn.partition("://")
+    if separator and scheme not in ("postgres", "postgresql"):
+        return [Fault(pointer, f"the scheme {scheme!r} is not spoken here; expected postgresql")]
+    try:
+        conninfo_to_dict(dsn)
+    except ProgrammingError:
+        return [Fault(pointer, UNREADABLE_DSN)]
+    return []
+
+
+def _without_secret(kind: str, fault: Fault) -> Fault:
+    """A fault inside a property the schema marks `writeOnly` must not quote the value."""
+    name = fault.pointer.lstrip("/").partition("/")[0]
+    about = schemas.load(f"probes/{kind}").get("properties", {}).get(name, {})
+    if not about.get("writeOnly"):
+        return fault
+    return Fault(fault.pointer, f"not what is expected here: {about['description']}")

@@ -1,0 +1,252 @@
+"""Drives probes: serves what they ask for, many at once in one thread, and lets none outlive its deadline."""
+
+import heapq
+import logging
+import select
+import time
+from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import replace
+from itertools import count
+from secrets import token_hex
+from typing import Any
+
+from probes import find
+from probes._machinery.checking import check_config
+from probes._machinery.guard import address_guard
+from probes._machinery.host import Host
+from probes._machinery.http import HttpLoop
+from probes._machinery.observation import Observation
+from probes._machinery.requests import HostQuery, HttpRequest, Reply, Request, Sleep, SqlQuery
+from probes._machinery.sql import SqlJob, SqlThreads, timed_out
+from probes._machinery.tasks import Alarm, Line, Running, Task
+
+__all__ = ["Runner", "check_config", "run"]
+
+_log = logging.getLogger("vedette.probes")
+_LONGEST_RUN = 60.0
+_DEADLINE = -1  # in place of a turn: the timer is the whole probe's
+_STALE_TIMERS = 1000
+
+
+class Runner:
+    """Many probes under way in one thread. Not thread-safe, but for `wake`.
+
+    http_limit, sql_limit: exchanges and queries at once; further ones wait in line, and their deadlines with them
+    denied_networks: CIDR texts no HTTP exchange may reach, besides link-local and the like
+    ca_file: certificates to trust instead of the system's
+    """
+
+    def __init__(
+        self,
+        *,
+        http_limit: int = 256,
+        sql_limit: int = 8,
+        denied_networks: Iterable[str] = (),
+        ca_file: str | None = None,
+    ) -> None:
+        self._epoll = select.epoll()
+        self._alarm = Alarm()
+        self._epoll.register(self._alarm.descriptor, select.EPOLLIN)
+        self._http = HttpLoop(self._epoll, address_guard(denied_networks), ca_file)
+        self._sql = SqlThreads(self.wake)
+        self._host = Host()
+        self._http_line = Line(http_limit)
+        self._sql_line = Line(sql_limit)
+        self._timers: list[tuple[float, int, Task, int]] = []
+        self._numbers = count()
+        self._tasks: set[Task] = set()
+        self._done: list[tuple[Any, Observation]] = []
+
+    @property
+    def in_flight(self) -> int:
+        """Probes started and not yet ended."""
+        return len(self._tasks)
+
+    def start(self, probe: Running, key: Hashable, deadline_seconds: float) -> None:
+        """Begin a probe; `run_once` gives its observation with `key`. Time in line does not count as its own."""
+        task = Task(probe, key, deadline_seconds)
+        self._tasks.add(task)
+        self._advance(task, None)
+
+    def run_once(self, timeout: float) -> list[tuple[Any, Observation]]:
+        """Wait up to `timeout` seconds for an event, see to what is due, return what has ended (maybe nothing)."""
+        for descriptor, events in self._epoll.poll(self._patience(timeout)):
+            if descriptor == self._alarm.descriptor:
+                self._alarm.hear()
+            else:
+                self._http.on_event(descriptor, events)
+        self._http.on_time()
+        for task, reply in self._http.finished():
+            self._http_line.busy -= 1
+            self._advance(task, reply)
+        for job in self._sql.finished():
+            self._end_query(job)
+        self._ring_timers()
+        self._let_in()
+        done, self._done = self._done, []
+        return done
+
+    def wake(self) -> None:
+        """End the wait of `run_once`, from any thread."""
+        self._alarm.ring()
+
+    def close(self) -> None:
+        """Stop every probe without a conclusion and let everything go."""
+        for task in list(self._tasks):
+            self._stop(task)
+        self._http.close()
+        self._alarm.close()
+        self._epoll.close()
+
+    def _patience(self, timeout: float) -> float:
+        if self._done:
+            return 0.0
+        now = time.monotonic()
+        moments = [now + timeout]
+        if self._timers:
+            moments.append(self._timers[0][0])
+        if (due := self._http.next_due()) is not None:
+            moments.append(due)
+        return max(0.0, min(moments) - now)
+
+    def _advance(self, task: Task, reply: Reply) -> None:
+        """Give a probe its reply, and see to what it asks for next."""
+        task.turn += 1
+        task.job = None
+        try:
+            while isinstance(request := task.probe.send(reply), HostQuery):
+                reply = self._host.look()
+        except StopIteration as end:
+            self._end(task, end.value)
+        except Exception as trouble:
+            self._end(task, _broken(task.key, trouble))
+        else:
+            self._serve(task, request)
+
+    def _serve(self, task: Task, request: Request) -> None:
+        if isinstance(request, HttpRequest):
+            self._ask(self._http_line, task, request)
+        elif isinstance(request, SqlQuery):
+            self._ask(self._sql_line, task, request)
+        elif isinstance(request, Sleep):
+            self._resume(task)
+            self._set_timer(time.monotonic() + request.seconds, task, task.turn)
+        else:
+            self._stop(task)
+            self._end(task, _broken(task.key, TypeError(f"asked for {type(request).__name__}, which none serves")))
+
+    def _ask(self, line: Line, task: Task, request: HttpRequest | SqlQuery) -> None:
+        if line.is_full or line.waiting:
+            task.pause()
+            line.waiting.append((task, request))
+        else:
+            self._send(line, task, request)
+
+    def _send(self, line: Line, task: Task, request: HttpRequest | SqlQuery) -> None:
+        self._resume(task)
+        line.busy += 1
+        if isinstance(request, SqlQuery):
+            task.job = self._sql.start(request, task)
+            self._set_timer(time.monotonic() + request.timeout, task, task.turn)
+        else:
+            self._http.start(request, task)
+
+    def _let_in(self) -> None:
+        for line in (self._http_line, self._sql_line):
+            while line.waiting and not line.is_full:
+                task, request = line.waiting.popleft()
+                if task in self._tasks:
+                    self._send(line, task, request)
+
+    def _end_query(self, job: SqlJob) -> None:
+        """A query's thread has ended: its place is free, and its reply counts unless its time was up before."""
+        self._sql_line.busy -= 1
+        task: Task = job.token  # type: ignore[assignment]
+        if not job.cut and task in self._tasks:
+            self._advance(task, job.reply)
+
+    def _resume(self, task: Task) -> None:
+        if task.deadline is None:
+            self._set_timer(task.go_on(), task, _DEADLINE)
+
+    def _set_timer(self, at: float, task: Task, turn: int) -> None:
+        if len(self._timers) > _STALE_TIMERS + 4 * len(self._tasks):
+            self._timers = [timer for timer in self._timers if timer[2] in self._tasks]
+            heapq.heapify(self._timers)
+        heapq.heappush(self._timers, (at, next(self._numbers), task, turn))
+
+    def _ring_timers(self) -> None:
+        now = time.monotonic()
+        while self._timers and self._timers[0][0] <= now:
+            _, _, task, turn = heapq.heappop(self._timers)
+            if task not in self._tasks:
+                continue
+            if turn == _DEADLINE:
+                if task.deadline is not None and task.deadline <= now:
+                    self._out_of_time(task)
+            elif turn == task.turn:
+                self._time_is_up(task)
+
+    def _time_is_up(self, task: Task) -> None:
+        """A sleep has ended, or a query had its time."""
+        job = task.job
+        if job is None:
+            self._advance(task, None)
+        else:
+            job.cut_off()
+            self._advance(task, timed_out(job.query))
+
+    def _out_of_time(self, task: Task) -> None:
+        said = f"the check was stopped: it had not ended within {task.deadline_seconds:g} s"
+        self._stop(task)
+        self._end(task, Observation("unknown", message=said))
+
+    def _stop(self, task: Task) -> None:
+        self._tasks.discard(task)
+        if task.job is not None:
+            task.job.cut_off()
+        elif self._http.cancel(task):
+            self._http_line.busy -= 1
+        try:
+            task.probe.close()
+        except Exception:
+            _log.exception("a probe broke while it was being stopped", extra={"key": str(task.key)})
+
+    def _end(self, task: Task, observation: object) -> None:
+        self._tasks.discard(task)
+        if not isinstance(observation, Observation):
+            observation = _broken(task.key, TypeError(f"returned {type(observation).__name__}, no observation"))
+        self._done.append((task.key, replace(observation, duration=task.seconds())))
+
+
+def run(
+    kind: str,
+    config: Mapping[str, Any],
+    now: float | None = None,
+    previous: Observation | None = None,
+    timeout: float | None = None,
+    denied_networks: Iterable[str] = (),
+) -> Observation:
+    """One probe, driven to its end here and now. A configuration it cannot take is `unknown`, its faults named.
+
+    now: epoch seconds, the clock's where None; timeout: seconds for all of it, 60 where None
+    """
+    faults = check_config(kind, config)
+    if faults:
+        said = "; ".join(f"{fault.pointer}: {fault.message}" if fault.pointer else fault.message for fault in faults)
+        return Observation("unknown", message=f"faulty configuration: {said}")
+    at = time.time() if now is None else now
+    runner = Runner(denied_networks=denied_networks)
+    try:
+        runner.start(find(kind)(config, at, previous), kind, timeout or _LONGEST_RUN)
+        while not (done := runner.run_once(1.0)):
+            pass
+        return replace(done[0][1], at=at)
+    finally:
+        runner.close()
+
+
+def _broken(key: object, trouble: Exception) -> Observation:
+    number = token_hex(2)
+    _log.error("the check %s failed by itself (id %s)", key, number, exc_info=trouble, extra={"id": number})
+    return Observation("unknown", message=f"the check itself failed (id {number}); see the log")
