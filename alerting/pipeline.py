@@ -9,7 +9,7 @@ from alerting.config import Config, Rule, Watch
 from alerting.lifecycle import Alert, Change, Finding
 from alerting.rules import Breach
 from alerting.store import alerts, events, outbox, subjects
-from alerting.store.database import transaction
+from alerting.store.database import reading, transaction
 from alerting.store.events import NewEvent
 from alerting.store.subjects import State
 from probes import Observation
@@ -18,6 +18,10 @@ logger = logging.getLogger("vedette.pipeline")
 
 STALE_AFTER = 3
 """Intervals without an observation after which a subject's state is not known any more."""
+
+
+SILENT_INTERVALS = "silent_intervals"
+"""The metric that counts them, so that "nobody can tell" is a rule like any other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,22 @@ def tick(config: Config, now: float) -> int:
         return _judge_all(config, fresh, {}, now, advance=False)
 
 
+def mark_stale(config: Config, now: float, acting_since: float) -> int:
+    """Observe as `unknown` what nobody has looked at for three intervals, never silently green. How many.
+
+    A scheduler that has just begun gives everything three intervals of its own.
+    """
+    with reading():
+        states = subjects.states()
+    silent = [
+        Observation("unknown", {}, "not observed for three intervals", state.observation.facts, name, now)
+        for name, state in states.items()
+        if (watch := config.watch_of.get(name)) is not None
+        and now - max(state.observation.at, acting_since) > STALE_AFTER * watch.every
+    ]
+    return ingest(config, silent, now)
+
+
 def reconcile(config: Config, now: float) -> int:
     """Resolve the alerts whose subject or rule is gone from the configuration. How many."""
     with transaction():
@@ -99,9 +119,22 @@ def resolve(config: Config, alert_id: int, by: str, now: float) -> Alert | None:
 def _ingest(config: Config, watched: list[tuple[Watch, Observation]], now: float, only_observe: bool) -> int:
     with transaction():
         before = subjects.states([watch.subject for watch, _ in watched])
-        news = [(watch, one) for watch, one in watched if _is_news(one, before.get(one.subject))]
+        news = [
+            (watch, _with_silence(watch, one, before.get(one.subject)))
+            for watch, one in watched
+            if _is_news(one, before.get(one.subject))
+        ]
         subjects.record([(watch, one, before.get(watch.subject)) for watch, one in news])
         return _judge_all(config, news, before, now, advance=True, only_observe=only_observe)
+
+
+def _with_silence(watch: Watch, observation: Observation, before: State | None) -> Observation:
+    """The observation with `silent_intervals`: for how many of its intervals nobody could tell how the subject is."""
+    silent = 0.0
+    if observation.status == "unknown" and before is not None:
+        since = before.known_at if before.known_at is not None else before.since
+        silent = max(0.0, (observation.at - since) / watch.every)
+    return replace(observation, values={**observation.values, SILENT_INTERVALS: silent})
 
 
 def _is_news(observation: Observation, before: State | None) -> bool:

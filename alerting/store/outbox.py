@@ -73,6 +73,33 @@ def due_channels(now: float) -> list[str]:
     return [row.channel for row in query.distinct()]
 
 
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a row has come; `detail` is the last attempt's own words."""
+
+    status: str
+    gave_up: bool
+    detail: str
+
+
+def progress(alert_id: int, change: str) -> Progress:
+    """How far the row of this change has come. The row must exist."""
+    row = Notification.get((Notification.alert == alert_id) & (Notification.change == change))
+    last = Attempt.select().where(Attempt.notification == row.id).order_by(Attempt.id.desc()).first()
+    if last is None:
+        return Progress(row.status, False, "")
+    return Progress(row.status, last.outcome == "give_up", last.detail)
+
+
+def held_by_pace(now: float, longest: float) -> bool:
+    """Whether a row that is due waits only for its channel to be allowed to speak, within `longest` seconds."""
+    soon = ChannelState.select(ChannelState.channel).where(
+        (ChannelState.not_before > now) & (ChannelState.not_before <= now + longest)
+    )
+    waiting_rows = (Notification.status == "pending") & (Notification.due_at <= now)
+    return bool(Notification.select().where(waiting_rows & Notification.channel.in_(soon)).exists())
+
+
 def next_due(now: float) -> float | None:
     """When the next row will be due, in epoch seconds; None when nothing waits."""
     moment: float | None = (

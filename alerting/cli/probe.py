@@ -1,0 +1,66 @@
+"""`vedette probe`: one look, once, with the exit codes of the monitoring-plugins convention."""
+
+import json
+import sys
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+import click
+
+import probes
+from alerting.cli import json_argument
+from probes import EXIT_CODES, Observation
+from probes._machinery.runner import check_config, run
+
+
+@click.command()
+@click.argument("kind")
+@click.option("--config", "given", default="{}", help="The probe's configuration: a JSON object, or @file.")
+@click.option("--json", "as_json", is_flag=True, help="Print the observation as JSON.")
+def probe(kind: str, given: str, as_json: bool) -> None:
+    """Look once at something of KIND and say what was seen.
+
+    Exits 0 when it is ok, 1 for a warning, 2 when critical, 3 when it cannot be told.
+    """
+    observation = run(kind, _checked(kind, given))
+    if as_json:
+        click.echo(json.dumps(_record(kind, observation), indent=2))
+    else:
+        click.echo(_line(observation))
+    sys.exit(EXIT_CODES[observation.status])
+
+
+def _checked(kind: str, given: str) -> Mapping[str, Any]:
+    try:
+        config = json_argument(given)
+    except click.BadParameter as error:
+        _refuse(f"--config: {error.message}")
+    if kind not in probes.kinds():
+        _refuse(f"there is no probe of kind {kind!r}; there are: {', '.join(probes.kinds())}")
+    if faults := check_config(kind, config):
+        _refuse("\n".join(f"--config{fault.pointer or ''}: {fault.message}" for fault in faults))
+    checked: Mapping[str, Any] = config
+    return checked
+
+
+def _refuse(message: str) -> NoReturn:
+    click.echo(message, err=True)
+    sys.exit(EXIT_CODES["unknown"])
+
+
+def _line(observation: Observation) -> str:
+    """The plugins' form: STATUS - message | metric=value …"""
+    numbers = " ".join(f"{name}={value:g}" for name, value in observation.values.items() if value is not None)
+    words = f"{observation.status.upper()} - {observation.message or 'as it should be'}"
+    return f"{words} | {numbers}" if numbers else words
+
+
+def _record(kind: str, observation: Observation) -> dict[str, Any]:
+    return {
+        "kind": kind,
+        "status": observation.status,
+        "message": observation.message,
+        "values": dict(observation.values),
+        "facts": dict(observation.facts),
+        "duration_seconds": observation.duration,
+    }

@@ -1,0 +1,234 @@
+"""The door out: claim what is due, let the database go, deliver, record. Nothing is done before a provider said yes."""
+
+import hashlib
+import json
+import logging
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from alerting import channels, notices, own
+from alerting.channels.outcome import DeliveryError, Receipt
+from alerting.config import Channel, Config
+from alerting.lifecycle import Alert
+from alerting.messages import Item, Message
+from alerting.routing import Due
+from alerting.store import alerts, channel_states, events, outbox
+from alerting.store.channel_states import State
+from alerting.store.database import reading, transaction
+from alerting.store.outbox import CATCH_UP, Claim
+
+logger = logging.getLogger("vedette.delivery")
+
+PACE = {"slack": 1.0}
+"""Seconds between two messages to one channel, by kind. Slack allows one a second and disables apps that go on."""
+
+TIMEOUT = 8.0
+"""Seconds a delivery may take: less than a process has to end in, far less than a lease."""
+
+_FIRST_RETRY, _LAST_RETRY = 5.0, 600.0
+_TROUBLED_PAUSE = 5.0  # a provider in trouble is not asked for every row at once
+_BROKEN_PAUSE = 600.0  # a provider that refused us for good is asked again this rarely
+
+Clock = Callable[[], float]
+
+
+def due_channels(now: float) -> list[str]:
+    """Channels that have something to say now."""
+    with reading():
+        return outbox.due_channels(now)
+
+
+def refresh(config: Config) -> None:
+    """Let channels whose settings were changed speak at once: they are no longer the ones that were refused."""
+    with transaction():
+        for channel in config.channels:
+            state = channel_states.get(channel.name)
+            if state.fingerprint and state.fingerprint != _fingerprint(channel):
+                channel_states.put(channel.name, State(broken_since=state.broken_since))
+
+
+def paced(now: float) -> bool:
+    """Whether something due waits for nothing but a channel's own pace."""
+    with reading():
+        return outbox.held_by_pace(now, max(PACE.values()))
+
+
+def deliver_due(config: Config, base_url: str, owner: str, clock: Clock = time.time) -> int:
+    """Deliver one message to every channel that is due, one after another. How many were tried."""
+    return sum(deliver_next(config, name, base_url, owner, clock) for name in due_channels(clock()))
+
+
+def deliver_next(config: Config, name: str, base_url: str, owner: str, clock: Clock = time.time) -> bool:
+    """Deliver the channel's next message, if it has one and nobody else is at it. Whether it was tried."""
+    now = clock()
+    channel = config.channel_of.get(name)
+    with transaction():
+        state = channel_states.get(name)
+        claims = outbox.claim(name, owner, now, CATCH_UP if state.rate_limited else 1)
+        told = alerts.many(one.alert for one in claims)
+        first = bool(claims) and outbox.first_told(claims[0].alert, name)
+    claims = _deliverable(claims, channel, told, now)
+    if not claims or channel is None:
+        return False
+    message = _compose(config, claims, told, base_url, now, first)
+    _deliver(config, channel, state, claims, message, clock)
+    return True
+
+
+def _deliverable(claims: list[Claim], channel: Channel | None, told: dict[int, Alert], now: float) -> list[Claim]:
+    """The claims somebody can deliver; the rest are closed, with the reason."""
+    lost = [one for one in claims if channel is None or one.alert not in told]
+    if lost:
+        outcome = "the alert is gone" if channel is not None else "the channel is gone from the configuration"
+        with transaction():
+            outbox.dead(lost, outcome, now)
+        logger.warning("not delivered to %s: %s", lost[0].channel, outcome)
+    return [one for one in claims if one not in lost]
+
+
+def _deliver(
+    config: Config, channel: Channel, state: State, claims: Sequence[Claim], message: Message, clock: Clock
+) -> None:
+    started = clock()
+    try:
+        plain = any(one.plain for one in claims)
+        receipt: Receipt = channels.find(channel.kind).deliver(channel.settings, message, plain=plain, timeout=TIMEOUT)
+    except DeliveryError as error:
+        _record_failure(config, channel, state, claims, error, started, clock())
+    except Exception:
+        logger.exception("delivering to %s broke", channel.name)
+        bug = DeliveryError("internal", "the channel's own code failed; see the log", action="retry", arrived="unknown")
+        _record_failure(config, channel, state, claims, bug, started, clock())
+    else:
+        _record_success(config, channel, state, claims, receipt, message, started, clock())
+
+
+def _record_success(
+    config: Config,
+    channel: Channel,
+    state: State,
+    claims: Sequence[Claim],
+    receipt: Receipt,
+    message: Message,
+    started: float,
+    now: float,
+) -> None:
+    with transaction():
+        outbox.delivered(claims, receipt.provider_id, now)
+        outbox.attempted(claims, started, now - started, "delivered", "", "")
+        pause = now + PACE.get(channel.kind, 0.0)
+        channel_states.put(channel.name, State(pause, fingerprint=_fingerprint(channel)))
+        events.append([_notice("notification.sent", channel, claims, message.reason)], now)
+    latency = now - min(one.created_at for one in claims)
+    logger.info("told %s: %s, %d alerts, %.2f s after the change", channel.name, message.reason, len(claims), latency)
+    if state.broken_since is not None:
+        own.observe(config, _part(channel), None, now, [channel.organization])
+
+
+def _record_failure(
+    config: Config,
+    channel: Channel,
+    state: State,
+    claims: Sequence[Claim],
+    error: DeliveryError,
+    started: float,
+    now: float,
+) -> None:
+    with transaction():
+        outbox.attempted(claims, started, now - started, error.action, error.reason, error.message)
+        maybe_told = error.arrived == "unknown"
+        due_at = now if error.action in ("plain", "wait") else now + backoff(max(one.attempts for one in claims))
+        outbox.failed(claims, error.reason, due_at, maybe_told, plain=error.action == "plain")
+        channel_states.put(channel.name, _after(error, channel, state, now))
+        events.append([_notice("notification.failed", channel, claims, error.reason)], now)
+        if error.action == "give_up":
+            _fall_back(config, channel, claims, now)
+    logger.warning("not delivered to %s: %s (%s)", channel.name, error.message, error.action)
+    if error.action == "give_up":
+        fault = f"Channel {channel.name} is broken: {error.message}"
+        own.observe(config, _part(channel), fault, now, [channel.organization])
+
+
+def backoff(attempts: int) -> float:
+    """Seconds until the next try: 5 doubling to 600, give or take a fifth so that channels do not march in step."""
+    return min(_LAST_RETRY, _FIRST_RETRY * 2 ** min(attempts - 1, 10)) * random.uniform(0.8, 1.2)  # noqa: S311
+
+
+def _after(error: DeliveryError, channel: Channel, state: State, now: float) -> State:
+    fingerprint = _fingerprint(channel)
+    if error.action == "wait":
+        return replace(state, not_before=now + (error.retry_after or 1.0), rate_limited=True, fingerprint=fingerprint)
+    if error.action == "give_up":
+        since = state.broken_since or now
+        return State(now + _BROKEN_PAUSE, False, since, error.message, fingerprint)
+    pause = PACE.get(channel.kind, 0.0) if error.action == "plain" else _TROUBLED_PAUSE
+    return replace(state, not_before=now + pause, fingerprint=fingerprint)
+
+
+def _fall_back(config: Config, channel: Channel, claims: Sequence[Claim], now: float) -> None:
+    """What a broken channel cannot say, the organization's others say instead. It tries again itself, too."""
+    others = [one.name for one in config.channels if one.organization == channel.organization and one != channel]
+    broken = channel_states.broken()
+    for one in claims:
+        alert = alerts.get(one.alert)
+        if alert is not None:
+            due = [Due(name, one.reason, one.change, now) for name in others if name not in broken]  # type: ignore[arg-type]
+            outbox.enqueue(alert, due, now)
+
+
+def _compose(
+    config: Config, claims: Sequence[Claim], told: dict[int, Alert], base_url: str, now: float, first: bool
+) -> Message:
+    newest = told[claims[0].alert]
+    # Two installations may write to one mailbox, so that a bare number would name two messages.
+    thread = f"alert-{newest.id}-{int(newest.triggered_at * 1000)}"
+    return Message(
+        reason=claims[0].reason if len(claims) == 1 else "catch_up",  # type: ignore[arg-type]
+        items=tuple(_item(told[one.alert], one, base_url) for one in claims),
+        service=config.service.name,
+        timezone=config.service.timezone,
+        at=now,
+        key=f"{thread}-{claims[0].change}-{claims[0].id}",
+        thread_key=thread,
+        first_in_thread=first,
+        repeated=any(one.repeated for one in claims),
+    )
+
+
+def _item(alert: Alert, one: Claim, base_url: str) -> Item:
+    return Item(
+        alert_id=alert.id,
+        fingerprint=alert.fingerprint,
+        told="resolved" if one.reason == "resolved" else "triggered",
+        severity=alert.severity,
+        title=alert.title,
+        message=alert.message,
+        subject=alert.subject,
+        server=alert.server,
+        environment=alert.environment,
+        organization=alert.organization,
+        project=alert.project,
+        metric_name=alert.metric_name,
+        metric_value=alert.metric_value,
+        operator=alert.operator,
+        threshold=alert.threshold,
+        started_at=alert.started_at,
+        resolved_at=alert.resolved_at,
+        occurrences=alert.occurrences,
+        link=f"{base_url}/alerts/{alert.id}",
+    )
+
+
+def _notice(kind: str, channel: Channel, claims: Sequence[Claim], reason: str) -> events.NewEvent:
+    return notices.notification(kind, channel.name, [one.alert for one in claims], reason, channel.organization)
+
+
+def _part(channel: Channel) -> str:
+    return f"channel.{channel.name}"
+
+
+def _fingerprint(channel: Channel) -> str:
+    settings = json.dumps(dict(channel.settings), sort_keys=True, default=str)
+    return hashlib.sha256(f"{channel.kind} {settings}".encode()).hexdigest()

@@ -1,0 +1,89 @@
+"""Who acts: of several schedulers one holds the lead, by a lock that its death releases."""
+
+import contextlib
+import fcntl
+from pathlib import Path
+from typing import IO, Any, Protocol
+
+from alerting.store.database import database, is_sqlite
+
+_LEADER_LOCK = 71003  # any number of our own: the key of PostgreSQL's advisory lock
+
+
+class Lead(Protocol):
+    """The lead of this installation: taken, held, given back."""
+
+    def take(self) -> bool:
+        """Try to take it; whether it is ours."""
+        ...
+
+    def held(self) -> bool:
+        """Whether it is still ours. Ask before acting: a broken connection gives it away unnoticed."""
+        ...
+
+    def release(self) -> None:
+        """Give it back."""
+        ...
+
+
+def lead() -> Lead:
+    """A lock file beside SQLite, an advisory lock in PostgreSQL."""
+    return FileLead(Path(f"{database.obj.database}.scheduler-lock")) if is_sqlite() else PostgresLead()
+
+
+class FileLead:
+    """flock: the kernel releases it with the process, however that ends."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file: IO[str] | None = None
+
+    def take(self) -> bool:
+        handle = self._path.open("a")
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            handle.close()
+            return False
+        self._file = handle
+        return True
+
+    def held(self) -> bool:
+        return self._file is not None
+
+    def release(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+class PostgresLead:
+    """A session's advisory lock on a connection of its own: the server releases it with the session."""
+
+    def __init__(self) -> None:
+        self._connection: Any = None
+
+    def take(self) -> bool:
+        import psycopg
+
+        arguments = {name: value for name, value in database.obj.connect_params.items() if name != "prefer_psycopg3"}
+        self._connection = psycopg.connect(dbname=database.obj.database, autocommit=True, **arguments)
+        row = self._connection.execute("select pg_try_advisory_lock(%s)", (_LEADER_LOCK,)).fetchone()
+        if not row[0]:
+            self.release()
+        return self._connection is not None
+
+    def held(self) -> bool:
+        if self._connection is None:
+            return False
+        try:
+            self._connection.execute("select 1")
+        except Exception:
+            self.release()
+        return self._connection is not None
+
+    def release(self) -> None:
+        if self._connection is not None:
+            with contextlib.suppress(Exception):
+                self._connection.close()
+            self._connection = None

@@ -1,0 +1,213 @@
+"""Runs every check on its grid: one thread drives all probes, a second hands what they observed to the pipeline."""
+
+import heapq
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import probes
+import schemas
+from alerting import grid, pipeline
+from alerting.config import Config, Watch
+from alerting.store import subjects
+from alerting.store.database import DatabaseError, describe, reading
+from probes import Observation
+from probes._machinery.runner import Runner
+
+logger = logging.getLogger("vedette.scheduler")
+
+_IDLE = 0.5  # seconds the loop sleeps at most, so that a new configuration or the end is heard
+_BATCH = 500
+_KEPT = 100_000  # observations held in memory while the database cannot take them
+_CLOCK_JUMP = 5.0  # seconds the wall clock may move against the monotonic one before we distrust what we see
+
+
+class Prober:
+    """Probes what a configuration names until it is stopped.
+
+    configuration  asked each round: the last good one
+    on_stored      called after each stored batch: alerts may have something to say
+    """
+
+    def __init__(self, configuration: Callable[[], Config], on_stored: Callable[[], None]) -> None:
+        self._configuration = configuration
+        self._on_stored = on_stored
+        self._stopping = threading.Event()
+        self._observed: queue.Queue[Observation] = queue.Queue(_KEPT)
+        self._due: list[tuple[float, str]] = []  # monotonic moment, subject: a stepped wall clock moves nothing
+        self._running: set[str] = set()
+        self._last: dict[str, Observation] = {}
+        self._distrusted: set[str] = set()
+        self._scheduled: Config | None = None
+        self._threads = [
+            threading.Thread(target=self._probe, name="prober"),
+            threading.Thread(target=self._store, name="pipeline"),
+        ]
+        self.missed = 0
+
+    def start(self) -> None:
+        """Begin."""
+        with reading():
+            self._last = {name: state.observation for name, state in subjects.states().items()}
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self, seconds: float) -> None:
+        """End: probes under way are abandoned, what they had observed is stored, within `seconds`."""
+        self._stopping.set()
+        end = time.monotonic() + seconds
+        for thread in self._threads:
+            thread.join(max(0.0, end - time.monotonic()))
+
+    @property
+    def alive(self) -> bool:
+        """Whether both threads do their work."""
+        return all(thread.is_alive() for thread in self._threads)
+
+    def _probe(self) -> None:
+        config = self._configuration()
+        runner = Runner(denied_networks=config.denied_networks)
+        clock = time.time() - time.monotonic()
+        try:
+            while not self._stopping.is_set():
+                config = self._configuration()
+                if config is not self._scheduled:
+                    self._schedule(config)
+                clock = self._distrust_after_jump(clock)
+                self._begin_due(config, runner)
+                for subject, observation in runner.run_once(self._patience()):
+                    self._finish(subject, observation)
+        finally:
+            runner.close()
+
+    def _schedule(self, config: Config) -> None:
+        """Lay out the grid anew: what was never seen, or too long ago, is due at once."""
+        now, monotonic = time.time(), time.monotonic()
+        self._due = []
+        for watch in config.watches:
+            last = self._last.get(watch.subject)
+            fresh = last is not None and now - last.at < watch.every
+            wait = grid.next_due(watch.subject, watch.every, now) - now if fresh else 0.0
+            self._due.append((monotonic + wait, watch.subject))
+        heapq.heapify(self._due)
+        self._scheduled = config
+
+    def _distrust_after_jump(self, clock: float) -> float:
+        """After the clock jumped or the machine slept, the first look at everything raises nothing."""
+        moved = time.time() - time.monotonic()
+        if abs(moved - clock) > _CLOCK_JUMP:
+            logger.warning("the clock moved by %.0f s: the next round only observes", moved - clock)
+            self._distrusted = set(self._last)
+            self._scheduled = None
+        return moved
+
+    def _begin_due(self, config: Config, runner: Runner) -> None:
+        monotonic = time.monotonic()
+        while self._due and self._due[0][0] <= monotonic:
+            due, subject = heapq.heappop(self._due)
+            watch = config.watch_of[subject]
+            self._plan_next(watch, monotonic - due)
+            if subject in self._running:
+                self.missed += 1
+                continue
+            self._running.add(subject)
+            probe = probes.find(watch.kind)(_bounded(watch), time.time(), self._last.get(subject))
+            runner.start(probe, subject, watch.every)
+
+    def _plan_next(self, watch: Watch, late: float) -> None:
+        now = time.time()
+        self.missed += grid.missed(watch.every, now - late, now)
+        wait = grid.next_due(watch.subject, watch.every, now) - now
+        heapq.heappush(self._due, (time.monotonic() + wait, watch.subject))
+
+    def _finish(self, subject: str, observation: Observation) -> None:
+        self._running.discard(subject)
+        self._last[subject] = observation
+        try:
+            self._observed.put_nowait(observation)
+        except queue.Full:
+            self.missed += 1
+            logger.error("an observation of %s was lost: the database has taken none for too long", subject)
+
+    def _patience(self) -> float:
+        if not self._due:
+            return _IDLE
+        return min(_IDLE, max(0.0, self._due[0][0] - time.monotonic()))
+
+    def _store(self) -> None:
+        """Hand observations on until the probing has ended and nothing is left."""
+        while not (self._stopping.is_set() and not self._threads[0].is_alive() and self._observed.empty()):
+            batch = self._take()
+            while batch and not self._stored(batch):
+                if self._stopping.wait(1.0):
+                    return
+            if batch:
+                self._on_stored()
+
+    def _take(self) -> list[Observation]:
+        batch: list[Observation] = []
+        try:
+            batch.append(self._observed.get(timeout=_IDLE))
+            while len(batch) < _BATCH:
+                batch.append(self._observed.get_nowait())
+        except queue.Empty:
+            pass
+        return batch
+
+    def _stored(self, batch: Sequence[Observation]) -> bool:
+        """Whether the database took the batch. A fault of our own in judging it must not stop the rest."""
+        try:
+            for group in _one_a_subject(batch):
+                self._ingest(group)
+        except DatabaseError as error:
+            logger.error("the database takes nothing: %s; trying again", describe(error))
+            return False
+        except Exception:
+            logger.exception("judging a batch of %d observations failed", len(batch))
+        return True
+
+    def _ingest(self, group: Sequence[Observation]) -> None:
+        config, now = self._configuration(), time.time()
+        trusted = [one for one in group if one.subject not in self._distrusted]
+        first_looks = [one for one in group if one.subject in self._distrusted]
+        pipeline.ingest(config, trusted, now)
+        pipeline.ingest(config, first_looks, now, only_observe=True)
+        self._distrusted -= {one.subject for one in first_looks}
+
+
+def _bounded(watch: Watch) -> Mapping[str, Any]:
+    """The probe's configuration with a timeout that ends before its next turn."""
+    if "timeout" not in schemas.load(f"probes/{watch.kind}").get("properties", {}):
+        return watch.config
+    return {**watch.config, "timeout": min(watch.config.get("timeout", 10.0), watch.every * 0.9)}
+
+
+def _one_a_subject(batch: Sequence[Observation]) -> list[list[Observation]]:
+    """The batch in rounds with each subject at most once, in order: the pipeline judges one look at a time."""
+    rounds: list[dict[str, Observation]] = []
+    for one in batch:
+        place = next((group for group in rounds if one.subject not in group), None)
+        if place is None:
+            rounds.append({one.subject: one})
+        else:
+            place[one.subject] = one
+    return [list(group.values()) for group in rounds]
+
+
+def observe_once(config: Config, watches: Sequence[Watch], last: Mapping[str, Observation]) -> list[Observation]:
+    """Probe these once, all at the same time, and return what was observed: for a run by cron."""
+    runner = Runner(denied_networks=config.denied_networks)
+    try:
+        for watch in watches:
+            probe = probes.find(watch.kind)(_bounded(watch), time.time(), last.get(watch.subject))
+            runner.start(probe, watch.subject, watch.every)
+        observed: list[Observation] = []
+        while runner.in_flight:
+            observed += [replace(one, subject=subject) for subject, one in runner.run_once(_IDLE)]
+        return observed
+    finally:
+        runner.close()

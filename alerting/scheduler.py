@@ -1,0 +1,218 @@
+"""The scheduler process: takes the lead, probes, judges, delivers, sweeps; ends cleanly when told to."""
+
+import logging
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.schedulers.background import BackgroundScheduler
+
+from alerting import dispatch, own, pipeline
+from alerting.config import Config
+from alerting.config_file import ConfigWatcher
+from alerting.dispatcher import Dispatcher
+from alerting.leader import Lead, lead
+from alerting.prober import Prober
+from alerting.settings import Settings
+from alerting.store import alerts, events, locks, settings_table
+from alerting.store.database import DatabaseError, describe, transaction
+from alerting.store.events import NewEvent
+from alerting.store.settings_table import SCHEDULER
+
+logger = logging.getLogger("vedette.scheduler")
+
+TICK = 5.0
+"""Seconds between two ticks."""
+
+_STANDBY = 2.0  # seconds between two tries at the lead
+_LOST_AFTER = 30.0  # seconds without a tick after which we no longer trust ourselves
+_STOP = 8.0  # seconds that ending may take, of the ten a platform grants
+_EVENTS_KEPT = 7 * 86400.0
+_ALERTS_KEPT = 400 * 86400.0
+
+
+def run(settings: Settings, watcher: ConfigWatcher) -> int:
+    """Schedule until SIGTERM or SIGINT. The exit code: 0, or 1 when we had to stop ourselves."""
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    ours = lead()
+    while not stopping.is_set():
+        if not _take(ours):
+            stopping.wait(_STANDBY)
+            continue
+        logger.info("this scheduler acts")
+        try:
+            Acting(settings, watcher, ours).until(stopping)
+        except DatabaseError as error:
+            logger.error("the database failed: %s", describe(error))
+            stopping.wait(_STANDBY)
+        except StandsStill as fault:
+            logger.critical("this scheduler stops itself: %s", fault)
+            return 1
+    return 0
+
+
+def _take(ours: Lead) -> bool:
+    try:
+        return ours.take()
+    except Exception as error:
+        logger.error("the lead cannot be taken: %s", describe(error))
+        return False
+
+
+class StandsStill(Exception):
+    """Our own clockwork has stopped: only a new process helps."""
+
+
+class Acting:
+    """One term of a leading scheduler."""
+
+    def __init__(self, settings: Settings, watcher: ConfigWatcher, ours: Lead) -> None:
+        self._watcher = watcher
+        self._lead = ours
+        self._started_at = time.time()
+        self._ticked = time.monotonic()
+        owner = f"{socket.gethostname()}:{os.getpid()}"
+        self._dispatcher = Dispatcher(self._config, settings.base_url, owner)
+        self._prober = Prober(self._config, self._dispatcher.hint)
+        self._jobs = self._make_jobs()
+
+    def until(self, stopping: threading.Event) -> None:
+        """Act until told to stop or the lead is lost. Raises StandsStill."""
+        try:
+            self._begin()
+            while not stopping.wait(1.0):
+                if not self._lead.held():
+                    logger.error("the lead is lost: another may act")
+                    return
+                if fault := self._fault():
+                    raise StandsStill(fault)
+        finally:
+            self._end()
+
+    def _begin(self) -> None:
+        config = self._config()
+        pipeline.reconcile(config, time.time())
+        dispatch.refresh(config)
+        self._tick()
+        self._dispatcher.start()
+        self._prober.start()
+        self._jobs.start()
+
+    def _end(self) -> None:
+        end = time.monotonic() + _STOP
+        if self._jobs.running:
+            self._jobs.shutdown(wait=False)
+        self._prober.stop(2.0)
+        self._dispatcher.stop(max(0.0, end - time.monotonic()))
+        self._lead.release()
+
+    def _config(self) -> Config:
+        return self._watcher.config
+
+    def _fault(self) -> str | None:
+        """Why we should not go on acting. Time is monotonic: a clock set back must not look like standing still."""
+        if time.monotonic() - self._ticked > _LOST_AFTER:
+            return f"there was no tick for {_LOST_AFTER:.0f} s"
+        return None if self._prober.alive and self._dispatcher.alive else "one of its threads has ended"
+
+    def _make_jobs(self) -> BackgroundScheduler:
+        defaults: dict[str, Any] = {"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
+        jobs = BackgroundScheduler(
+            timezone="UTC", job_defaults=defaults, executors={"default": ThreadPoolExecutor(4)}, daemon=True
+        )
+        for job, seconds in self._table():
+            jobs.add_job(_guarded(job), "interval", seconds=seconds)
+        return jobs
+
+    def _table(self) -> list[tuple[Callable[[], None], float]]:
+        """What is done, and every how many seconds."""
+        return [
+            (self._tick, TICK),
+            (self._judge_waits, 1.0),
+            (self._reload, 2.0),
+            (self._sweep_locks, 30.0),
+            (self._prune, 3600.0),
+            (self._ping, 60.0),
+        ]
+
+    def _tick(self) -> None:
+        now = time.time()
+        last = {
+            "at": now,
+            "started_at": self._started_at,
+            "host": socket.gethostname(),
+            "pid": os.getpid(),
+            "missed": self._prober.missed,
+        }
+        self._ticked = time.monotonic()
+        with transaction():
+            settings_table.put(SCHEDULER, last)
+        own.observe(self._config(), "scheduler", None, now)
+
+    def _judge_waits(self) -> None:
+        config, now = self._config(), time.time()
+        if pipeline.tick(config, now) + pipeline.mark_stale(config, now, self._started_at):
+            self._dispatcher.hint()
+
+    def _reload(self) -> None:
+        outcome = self._watcher.refresh()
+        now = time.time()
+        if outcome == "reloaded":
+            pipeline.reconcile(self._config(), now)
+            dispatch.refresh(self._config())
+            self._announce("config.reloaded", {"source": self._config().source}, now)
+        if outcome == "rejected":
+            self._announce("config.rejected", {"faults": str(self._watcher.rejected)[:2000]}, now)
+        fault = self._watcher.rejected
+        said = None if fault is None else f"The configuration was refused, the last good one stays in force: {fault}"
+        if outcome != "same":
+            own.observe(self._config(), "configuration", said and said[:1000], now)
+            self._dispatcher.hint()
+
+    def _announce(self, kind: str, data: dict[str, Any], now: float) -> None:
+        logger.log(logging.INFO if kind == "config.reloaded" else logging.ERROR, "%s: %s", kind, data)
+        with transaction():
+            events.append([NewEvent(kind, data)], now)
+
+    def _sweep_locks(self) -> None:
+        locks.sweep(time.time())
+
+    def _prune(self) -> None:
+        now = time.time()
+        with transaction():
+            events.prune(now - _EVENTS_KEPT)
+        with transaction():
+            alerts.prune(now - _ALERTS_KEPT)
+
+    def _ping(self) -> None:
+        """Tell the outside dead-man's switch that Vedette itself is well."""
+        url = self._config().service.heartbeat_url
+        if url is None or self._fault() is not None:
+            return
+        import requests
+
+        try:
+            requests.get(url, timeout=5, allow_redirects=False)
+        except requests.RequestException as error:
+            logger.warning("the heartbeat was not taken: %s", type(error).__name__)
+
+
+def _guarded(job: Callable[[], None]) -> Callable[[], None]:
+    """The job, for which the database's trouble is a line in the log and another try at the next turn."""
+
+    def run_job() -> None:
+        try:
+            job()
+        except DatabaseError as error:
+            logger.error("%s: the database failed: %s", job.__name__.strip("_"), describe(error))
+        except Exception:
+            logger.exception("%s failed", job.__name__.strip("_"))
+
+    return run_job
