@@ -1,0 +1,132 @@
+"""From the servers, environments and checks of a file to what is probed, each probe's configuration complete."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from alerting.config import DEFAULT_EVERY, NetdataParent, Watch
+from alerting.config_faults import Findings
+from alerting.config_parts import Declared, parents_of, text_of
+from alerting.config_values import seconds
+from alerting.toml_lines import Where
+
+_EVERY = 60.0
+
+
+def watches(parts: Declared, parents: Mapping[str, NetdataParent], findings: Findings) -> Iterator[Watch]:
+    """Everything to be probed, in the file's order. What is faulty is left out; its faults go to `findings`."""
+    for where, item in parts.items("servers"):
+        netdata = item.get("netdata")
+        if not findings.spoiled(where) and not _leans_on_faulty("netdata", "parent", netdata, findings):
+            place = (*where, "netdata") if "netdata" in item else where
+            yield from _held(_server(parts, where, item, parents), place, findings)
+    for where, item in parts.items("environments"):
+        replica = item.get("replica")
+        if replica and not findings.spoiled(where) and not _leans_on_faulty("pools", "pool", replica, findings):
+            yield from _held(_environment(parts, where, item), (*where, "replica"), findings)
+    for where, item in parts.items("checks"):
+        # A fault elsewhere in a check is no reason to leave its probe's configuration unread.
+        readable = isinstance(item.get("config"), dict) and text_of(item, "kind") is not None
+        faulty = any(findings.spoiled((*where, key)) for key in ("kind", "config"))
+        if readable and not faulty and not _leans_on_faulty("pools", "pool", item["config"], findings):
+            watch = _stub(parts, where, item) if findings.spoiled(where) else _check(parts, where, item)
+            yield from _held(watch, (*where, "config"), findings)
+
+
+def _leans_on_faulty(section: str, key: str, item: Any, findings: Findings) -> bool:
+    """Whether `item` takes values from a table that is faulty itself: what follows from that need not be told."""
+    name = text_of(item, key) if isinstance(item, Mapping) else None
+    return name is not None and findings.spoiled((section, name))
+
+
+def _server(parts: Declared, where: Where, item: Mapping[str, Any], parents: Mapping[str, NetdataParent]) -> Watch:
+    thresholds = {"thresholds": item["thresholds"]} if "thresholds" in item else {}
+    config = thresholds if "local" in item else {**_netdata(item["netdata"], parents), **thresholds}
+    kind = "local" if "local" in item else "netdata"
+    return _watch(parts, where, item, kind, config, server=str(where[1]))
+
+
+def _netdata(netdata: Mapping[str, Any], parents: Mapping[str, NetdataParent]) -> dict[str, Any]:
+    parent = parents.get(netdata.get("parent", ""))
+    found = {
+        "url": parent.url if parent else netdata.get("url"),
+        "machine_guid": netdata.get("machine_guid"),
+        "api_key": netdata.get("api_key") or (parent.api_key if parent else None),
+    }
+    return {key: value for key, value in found.items() if value}
+
+
+def _environment(parts: Declared, where: Where, item: Mapping[str, Any]) -> Watch:
+    replica = dict(item["replica"])
+    timing = {key: replica.pop(key) for key in ("every", "failures") if key in replica}
+    config = _replica(parts, replica)
+    return _watch(parts, where, {**item, **timing}, "replica", config, environment=str(where[1]))
+
+
+def _replica(parts: Declared, replica: Mapping[str, Any]) -> dict[str, Any]:
+    pool = parts.get("pools", text_of(replica, "pool") or "")
+    config = {key: value for key, value in replica.items() if key != "pool"}
+    return {"dsn": pool["url"], **config} if pool and "url" in pool else config
+
+
+def _check(parts: Declared, where: Where, item: Mapping[str, Any]) -> Watch:
+    config = _replica(parts, item["config"]) if item["kind"] == "replica" else item["config"]
+    environment = parts.get("environments", item.get("environment", "")) or {}
+    whole = {**{key: environment[key] for key in ("server", "project") if key in environment}, **item}
+    place = {"server": whole.get("server"), "environment": item.get("environment")}
+    return _watch(parts, where, whole, item["kind"], config, **place)
+
+
+def _stub(parts: Declared, where: Where, item: Mapping[str, Any]) -> Watch:
+    """Enough of a check to hold its probe's configuration to the probe's schema."""
+    config = _replica(parts, item["config"]) if item.get("kind") == "replica" else item["config"]
+    return Watch(f"check/{where[1]}", str(item.get("kind")), "", _EVERY, config)
+
+
+def _watch(
+    parts: Declared,
+    where: Where,
+    item: Mapping[str, Any],
+    kind: str,
+    config: Mapping[str, Any],
+    server: str | None = None,
+    environment: str | None = None,
+) -> Watch:
+    return Watch(
+        subject=f"{str(where[0]).removesuffix('s')}/{where[1]}",
+        kind=kind,
+        organization=parts.organization_of(item) or "",
+        every=seconds(item["every"]) if "every" in item else DEFAULT_EVERY.get(kind, _EVERY),
+        config=config,
+        failures=item.get("failures", 1),
+        project=item.get("project"),
+        server=server or item.get("server"),
+        environment=environment,
+        parents=parents_of(parts, where, item),
+    )
+
+
+def _held(watch: Watch, where: Where, findings: Findings) -> Iterator[Watch]:
+    """The watch, if the probe of its kind can take its configuration."""
+    from probes._machinery.checking import check_config
+
+    found = check_config(watch.kind, watch.config)
+    for fault in found:
+        pointed = _pointed(fault.pointer, watch.config)
+        instead = f"the {watch.kind} probe cannot take this value"
+        findings.add_foreign((*where, *pointed), fault.message, instead)
+    if not found:
+        yield watch
+
+
+def _pointed(pointer: str, value: Any) -> Where:
+    """A JSON pointer into `value` as the way to it: "/headers/0" → ("headers", 0)."""
+    where: list[str | int] = []
+    for part in pointer.split("/")[1:]:
+        key = part.replace("~1", "/").replace("~0", "~")
+        if isinstance(value, list) and key.isdecimal() and int(key) < len(value):
+            where.append(int(key))
+            value = value[int(key)]
+        else:
+            where.append(key)
+            value = value.get(key) if isinstance(value, Mapping) else None
+    return tuple(where)
