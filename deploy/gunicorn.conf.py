@@ -1,0 +1,32 @@
+"""How gunicorn serves Vedette. Patching comes first: what is imported before it would block or break."""
+
+from gevent import monkey
+
+monkey.patch_all()
+
+import sys  # noqa: E402
+
+from alerting import settings as _settings  # noqa: E402
+
+try:
+    _current = _settings.current()
+except _settings.SettingsError as error:
+    sys.stderr.write(f"{error}\n")
+    sys.exit(2)
+
+# A platform that sets PORT routes to it from outside; anyone else is behind a proxy of this machine.
+bind = f"0.0.0.0:{_current.port}" if _current.environ.get("PORT") else f"127.0.0.1:{_current.port}"
+workers = _current.web_concurrency
+worker_class = "web.worker.Worker"
+# A stream leaves its connection's place once it is handed over, but over TLS it keeps it.
+worker_connections = _current.stream_limit + 1000
+backlog = 4096
+keepalive = 75
+timeout = 30
+graceful_timeout = 8
+max_requests = 0
+preload_app = False
+control_socket_disable = True
+accesslog = None
+errorlog = "-"
+loglevel = _current.log_level.lower()
