@@ -100,6 +100,17 @@ _BEYOND: Mapping[str, str] = {
     "!=": "other than",
 }
 
+COLOURS: Mapping[str, str] = {
+    "critical": "#a30200",
+    "warning": "#daa038",
+    "info": "#439fe0",
+    "resolved": "#2eb886",
+}
+"""What a state looks like, the same in every channel."""
+
+IN_FULL = 10
+"""With more alerts than this, each gets a line of a message instead of a paragraph."""
+
 _EMOJI: Mapping[str, str] = {"critical": "🔴", "warning": "🟠", "info": "🔵", "resolved": "✅"}
 
 _WORST_FIRST = ("critical", "warning", "info", "resolved")
@@ -120,9 +131,10 @@ def alert_message(
     words: str, metric_name: str, value: float | None, operator: str | None, threshold: float | None
 ) -> str:
     """Why there is an alert, in one line: the value against its threshold, or else the observation's own words."""
-    if value is None or threshold is None or operator not in _BEYOND or metric_name == "status":
+    beyond = _BEYOND.get(operator or "")
+    if value is None or threshold is None or beyond is None or metric_name == "status":
         return one_line(words)
-    against = f"{_BEYOND[operator]} {quantity(metric_name, threshold)}"
+    against = f"{beyond} {quantity(metric_name, threshold)}"
     return f"{metric_label(metric_name)} {quantity(metric_name, value)}, {against}"
 
 
@@ -153,13 +165,37 @@ def worst_first(items: Iterable[Item]) -> tuple[Item, ...]:
     return tuple(sorted(items, key=lambda item: (_rank(item), item.started_at, item.title)))
 
 
+def name(item: Item) -> str:
+    """The alert's title on one line; never empty."""
+    return one_line(item.title) or one_line(item.fingerprint) or "(no title)"
+
+
+def label(item: Item, reason: Reason) -> str:
+    """The state in words, as this reason tells it: "Critical", "Still critical", "Resolved"."""
+    now = state(item)
+    forms: Mapping[str, str] = {
+        "escalated": f"now {now}",
+        "reminder": f"still {now}",
+        "flapping": f"flapping, {now} now",
+        "settled": f"settled, {now}",
+        "acknowledged": f"acknowledged, {now}",
+        "drill": f"test, {now}",
+    }
+    said = one_line(forms.get(reason, now))
+    return said[:1].upper() + said[1:]
+
+
+def cause(item: Item, at: float) -> str:
+    """What follows an alert's name in one line: ": HTTP 500 (expected 200)", ", after 12 minutes"."""
+    if item.told == "resolved":
+        return f", after {lasted(item, at)}"
+    reason = why(item, at)
+    return f": {reason}" if reason else ""
+
+
 def line(item: Item, at: float, reason: Reason = "triggered") -> str:
     """One alert in one line: "🔴 Critical: HTTP down: website: HTTP 500 (expected 200)"."""
-    said = f"{emoji(item)} {_label(item, reason)}: {one_line(item.title)}"
-    if item.told == "resolved":
-        return f"{said}, after {lasted(item, at)}"
-    cause = why(item, at)
-    return f"{said}: {cause}" if cause else said
+    return f"{emoji(item)} {label(item, reason)}: {name(item)}{cause(item, at)}"
 
 
 def headline(message: Message) -> str:
@@ -168,7 +204,7 @@ def headline(message: Message) -> str:
     if len(items) == 1:
         said = line(items[0], message.at, message.reason)
     else:
-        said = f"{emoji(items[0])} {tally(items)}: {', '.join(one_line(item.title) for item in items)}"
+        said = f"{emoji(items[0])} {tally(items)}: {', '.join(name(item) for item in items)}"
     return clip(said, HEADLINE_LENGTH) + (" (may be repeated)" if message.repeated else "")
 
 
@@ -190,14 +226,15 @@ def notes(message: Message) -> tuple[str, ...]:
 def facts(item: Item, message: Message) -> tuple[tuple[str, str], ...]:
     """Where and when, as pairs of label and value; what is not known is left out."""
     start = moment(item.started_at, message.timezone)
-    pairs = [("Server", item.server), ("Environment", item.environment), ("Project", item.project)]
+    where = (("Server", item.server), ("Environment", item.environment), ("Project", item.project))
+    pairs = [(title, value) for title, value in where if value]
     if item.told == "resolved":
         end = item.resolved_at or message.at
         pairs += [("Lasted", lasted(item, message.at)), ("Began", start), ("Ended", moment(end, message.timezone))]
     else:
         pairs.append(("Since", f"{start} ({ago(message.at - item.started_at)})"))
     pairs.append(("Occurrences", str(item.occurrences)))
-    return tuple((label, one_line(value)) for label, value in pairs if value)
+    return tuple((title, one_line(value)) for title, value in pairs)
 
 
 def lasted(item: Item, at: float) -> str:
@@ -205,50 +242,34 @@ def lasted(item: Item, at: float) -> str:
     return duration((item.resolved_at or at) - item.started_at)
 
 
-def subject_line(message: Message) -> str:
-    """An email's subject, made for sorting: "[CRITICAL] HTTP down: website (Acme watch)"."""
-    items = worst_first(message.items)
-    what = one_line(items[0].title) if len(items) == 1 else tally(items)
-    tag = {"drill": "test", "flapping": "flapping", "acknowledged": "acknowledged"}.get(message.reason, state(items[0]))
-    still = f" for {lasted(items[0], message.at)}" if message.reason == "reminder" else ""
-    return f"[{tag.upper()}] {clip(what, 150)}{still} ({clip(message.service, 60)})"
+def story(item: Item, at: float) -> tuple[str, ...]:
+    """Why there is, or was, an alert: the reason, then the observation's own words where they say more."""
+    reason = why(item, at)
+    if item.told == "resolved":
+        reason = f"Over after {lasted(item, at)}." + (f" It was: {reason}" if reason else "")
+    return tuple(said for said in (reason, details(item)) if said)
 
 
 def text_body(message: Message) -> str:
-    """The whole message as plain text, every alert in full, worst first."""
-    parts = [_paragraph(item, message) for item in worst_first(message.items)]
-    head = [tally(message.items)] if len(parts) > 1 else []
-    return "\n\n".join([*head, *parts, *notes(message)])
+    """The whole message as plain text, worst first: every alert in full, or in a line each where they are many."""
+    items = worst_first(message.items)
+    if len(items) > IN_FULL:
+        parts = ["\n".join(line(item, message.at, message.reason) for item in items), message.link]
+    else:
+        parts = [_paragraph(item, message) for item in items]
+    head = tally(items) if len(items) > 1 else ""
+    return "\n\n".join(part for part in (head, *parts, *notes(message)) if part)
 
 
 def _paragraph(item: Item, message: Message) -> str:
-    said = [line(item, message.at, message.reason)]
-    if item.told == "resolved" and (cause := why(item, message.at)):
-        said.append(f"It was: {cause}")
-    if extra := details(item):
-        said.append(extra)
-    said += [f"{label}: {value}" for label, value in facts(item, message)]
-    return "\n".join([*said, item.link] if item.link else said)
+    head = f"{emoji(item)} {label(item, message.reason)}: {name(item)}"
+    rows = [f"{title}: {value}" for title, value in facts(item, message)]
+    return "\n".join([head, *story(item, message.at), *rows, *([item.link] if item.link else [])])
 
 
 def _is_measured(item: Item) -> bool:
     """Whether the reason is a number over a threshold rather than words."""
-    bare = alert_message("", item.metric_name, item.metric_value, item.operator, item.threshold)
-    return bool(bare)
-
-
-def _label(item: Item, reason: Reason) -> str:
-    name = state(item)
-    forms: Mapping[str, str] = {
-        "escalated": f"now {name}",
-        "reminder": f"still {name}",
-        "flapping": f"flapping, {name} now",
-        "settled": f"settled, {name}",
-        "acknowledged": f"acknowledged, {name}",
-        "drill": f"test, {name}",
-    }
-    said = forms.get(reason, name)
-    return said[:1].upper() + said[1:]
+    return bool(alert_message("", item.metric_name, item.metric_value, item.operator, item.threshold))
 
 
 def _rank(item: Item) -> int:

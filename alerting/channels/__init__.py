@@ -8,12 +8,12 @@ from typing import Any, Protocol
 from alerting.channels.outcome import DeliveryError, Receipt
 from alerting.messages import Message
 
-__all__ = ["Channel", "DeliveryError", "Receipt", "find", "kinds"]
+__all__ = ["DeliveryError", "Provider", "Receipt", "find", "kinds"]
 
 _NOT_KINDS = frozenset({"outcome"})
 
 
-class Channel(Protocol):
+class Provider(Protocol):
     """What a channel's module offers."""
 
     def deliver(
@@ -31,9 +31,9 @@ def kinds() -> tuple[str, ...]:
     return tuple(sorted(name for name in modules - _NOT_KINDS if name[0] != "_"))
 
 
-def find(kind: str) -> Channel:
+def find(kind: str) -> Provider:
     """The channel of that kind, imported on first use. Raises KeyError naming the kinds there are."""
     if kind not in kinds():
         raise KeyError(f"no channel of kind {kind!r}; there are: {', '.join(kinds())}")
-    channel: Channel = import_module(f"alerting.channels.{kind}")
-    return channel
+    provider: Provider = import_module(f"alerting.channels.{kind}")
+    return provider

@@ -1,9 +1,12 @@
 """How a delivery ends: a receipt, or an error that says what to do next. One table of HTTP statuses for all."""
 
 import re
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
+from socket import gaierror
 from typing import Literal
+from urllib.error import URLError
 
 Action = Literal["wait", "retry", "plain", "give_up"]
 Arrived = Literal["no", "unknown"]
@@ -77,3 +80,32 @@ def seconds_to_wait(header: str | None) -> float | None:
     """The seconds of a `Retry-After` header; None where there is none that counts seconds."""
     found = re.fullmatch(r"\s*(\d{1,9})(\.\d+)?\s*", header or "")
     return min(float(found[0]), LONGEST_WAIT) if found else None
+
+
+def after_reply(code: int) -> tuple[Action, Arrived]:
+    """What an SMTP reply code other than a yes means (RFC 5321, 4.2.1: 4yz is for now, 5yz for good)."""
+    return ("give_up", "no") if 500 <= code < 600 else ("retry", "no")
+
+
+def unreachable(error: Exception, whom: str, arrived: Arrived | None = None) -> DeliveryError:
+    """The error of a connection that could not be made or broke off; `whom` names the provider, no address.
+
+    `arrived`: where the caller knows better than the error how far things had come.
+    """
+    cause = error.reason if isinstance(error, URLError) and isinstance(error.reason, Exception) else error
+    for kinds, reason, words, usually in _BROKEN:
+        if isinstance(cause, kinds):
+            return DeliveryError(reason, f"{whom}: {words}", action="retry", arrived=arrived or usually)
+    return DeliveryError(
+        "connection", f"{whom}: the connection broke off", action="retry", arrived=arrived or "unknown"
+    )
+
+
+# Where nothing can have been sent yet, nobody was told; after that, nobody knows.
+_BROKEN: tuple[tuple[type[Exception], str, str, Arrived], ...] = (
+    (ConnectionRefusedError, "connection_refused", "the connection was refused", "no"),
+    (gaierror, "dns", "the host's name was not found", "no"),
+    (ssl.SSLCertVerificationError, "tls", "the certificate could not be verified", "no"),
+    (ssl.SSLError, "tls", "the TLS handshake failed", "unknown"),
+    (TimeoutError, "timeout", "no answer in time", "unknown"),
+)
