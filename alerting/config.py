@@ -26,7 +26,7 @@ class Service:
 
     name: str = "Vedette"
     timezone: str = "UTC"
-    heartbeat_url: str | None = None
+    heartbeat_url: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class NetdataParent:
     """A Netdata that others stream to. `public_url` is where a person opens its dashboard."""
 
     name: str
-    url: str
+    url: str = field(repr=False)
     public_url: str | None = None
     api_key: str | None = field(default=None, repr=False)
 

@@ -65,9 +65,14 @@ def _target(
     """Hold the `name` written at `where`, in `item`, to what `section` declares."""
     found = parts.get(section, name)
     if found is None:
-        findings.add(where, f"not found: {spell((section, name))} is not declared")
+        _missing(where, (section, name), findings)
     elif not _same_owner(parts, item, found):
         findings.add(where, f"{spell((section, name))} belongs to another organization")
+
+
+def _missing(where: Where, target: tuple[str, str], findings: Findings) -> None:
+    # A name may be a placeholder gone astray, and then a secret.
+    findings.add_foreign(where, f"not found: {spell(target)} is not declared", f"not found among {target[0]}")
 
 
 def _same_owner(parts: Declared, one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
@@ -86,7 +91,7 @@ def _servers(parts: Declared, findings: Findings) -> None:
             findings.add((*where, "netdata", "ssh"), message)
         parent = text_of(netdata, "parent")
         if parent is not None and parent not in parts.parents:
-            findings.add((*where, "netdata", "parent"), f"not found: {spell(('netdata', parent))} is not declared")
+            _missing((*where, "netdata", "parent"), ("netdata", parent), findings)
 
 
 def _environments(parts: Declared, findings: Findings) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from alerting import config_schema
 from alerting.config import DEFAULT_EVERY, NetdataParent, Watch
 from alerting.config_faults import Findings
 from alerting.config_parts import Declared, parents_of, text_of
@@ -109,11 +110,12 @@ def _held(watch: Watch, where: Where, findings: Findings) -> Iterator[Watch]:
     """The watch, if the probe of its kind can take its configuration."""
     from probes._machinery.checking import check_config
 
+    if not config_schema.hold(f"probes/{watch.kind}", watch.config, findings, where):
+        return
     found = check_config(watch.kind, watch.config)
     for fault in found:
-        pointed = _pointed(fault.pointer, watch.config)
         instead = f"the {watch.kind} probe cannot take this value"
-        findings.add_foreign((*where, *pointed), fault.message, instead)
+        findings.add_foreign((*where, *_pointed(fault.pointer, watch.config)), fault.message, instead)
     if not found:
         yield watch
 
