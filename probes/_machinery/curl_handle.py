@@ -1,5 +1,6 @@
 """One reusable libcurl handle: a request's options in, what came back out."""
 
+import os
 import ssl
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -51,6 +52,21 @@ def ca_bundle() -> str:
     import certifi
 
     return certifi.where()
+
+
+class _Lent:
+    """A descriptor that pycurl copies and lets go of: it must end with this object, and without a complaint."""
+
+    __slots__ = ("_descriptor",)
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def __del__(self) -> None:
+        os.close(self._descriptor)
+
+    def fileno(self) -> int:
+        return self._descriptor
 
 
 class CurlHandle:
@@ -215,7 +231,7 @@ class CurlHandle:
             self._refused = True
             return pycurl.SOCKET_BAD
         try:
-            return socket(address.family, address.socktype, address.protocol)
+            return _Lent(socket(address.family, address.socktype, address.protocol).detach())
         except OSError as trouble:
             self._own_trouble = trouble.strerror or str(trouble)
             return pycurl.SOCKET_BAD

@@ -226,6 +226,7 @@ def run(
     previous: Observation | None = None,
     timeout: float | None = None,
     denied_networks: Iterable[str] = (),
+    ca_file: str | None = None,
 ) -> Observation:
     """One probe, driven to its end here and now. A configuration it cannot take is `unknown`, its faults named.
 
@@ -236,7 +237,7 @@ def run(
         said = "; ".join(f"{fault.pointer}: {fault.message}" if fault.pointer else fault.message for fault in faults)
         return Observation("unknown", message=f"faulty configuration: {said}")
     at = time.time() if now is None else now
-    runner = Runner(denied_networks=denied_networks)
+    runner = Runner(denied_networks=denied_networks, ca_file=ca_file)
     try:
         runner.start(find(kind)(config, at, previous), kind, timeout or _LONGEST_RUN)
         while not (done := runner.run_once(1.0)):

@@ -132,7 +132,8 @@ def _decoded(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def _failure(trouble: Exception, query: SqlQuery) -> SqlReply:
     state = getattr(trouble, "sqlstate", None)
-    text = " ".join(_without_secrets(str(trouble), query.dsn).split())
+    said, _, _ = _without_secrets(str(trouble), query.dsn).partition("\n\tIs the server running")
+    text = " ".join(said.split())
     return SqlReply(error=text or type(trouble).__name__, error_class=classify(state, text))
 
 

@@ -1,0 +1,228 @@
+"""A real PostgreSQL primary with a streaming standby, on free loopback ports in a directory of their own."""
+
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import psycopg
+import pytest
+
+USER = "odoo"
+NAME = "replica"  # the standby's application_name
+SLOT = "replica_slot"
+_PATIENCE = 60.0
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def wait_until(condition: Callable[[], Any], what: str, timeout: float = _PATIENCE) -> Any:
+    """The first true value of `condition`; TimeoutError naming `what` where none comes."""
+    end = time.monotonic() + timeout
+    while time.monotonic() < end:
+        if value := condition():
+            return value
+        time.sleep(0.02)
+    raise TimeoutError(f"not within {timeout:g} s: {what}")
+
+
+def binaries() -> Path | None:
+    """The directory of the newest server installed, None where there is none."""
+    versions = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: float(path.parts[-3]))
+    if versions:
+        return versions[-1].parent
+    found = shutil.which("initdb")
+    return Path(found).resolve().parent if found else None
+
+
+class PostgresServer:
+    """One server: its data directory, its port, its processes."""
+
+    def __init__(self, home: Path, name: str, bin_directory: Path) -> None:
+        self.home, self.name, self.port = home, name, free_port()
+        self.data = home / name
+        self._bin = bin_directory
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def url(self, database: str = "postgres", user: str = USER) -> str:
+        return f"postgresql://{user}@127.0.0.1:{self.port}/{database}"
+
+    def run(self, program: str, *arguments: str) -> None:
+        """One of PostgreSQL's programs, to its end. The server refuses to be root's."""
+        command = [*_as_nobody(), str(self._bin / program), *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=self.home)
+        if done.returncode:
+            raise RuntimeError(f"{program} failed: {done.stdout}{done.stderr}")
+
+    def start(self, wait: bool = True) -> None:
+        settings = {
+            "port": self.port,
+            "listen_addresses": "127.0.0.1",
+            "unix_socket_directories": self.home,
+            "fsync": "off",
+            "max_connections": 250,
+            "max_wal_senders": 20,
+        }
+        options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+        with (self.home / f"{self.name}.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [*_as_nobody(), str(self._bin / "postgres"), "-D", str(self.data), *options],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.home, start_new_session=True,
+            )  # fmt: skip
+        if wait:
+            wait_until(self.answers, f"PostgreSQL {self.name} answers")
+
+    def answers(self) -> bool:
+        try:
+            self.sql("SELECT 1")
+        except psycopg.OperationalError:
+            if self._process is not None and self._process.poll() is not None:
+                log = (self.home / f"{self.name}.log").read_text()
+                raise RuntimeError(f"PostgreSQL {self.name} ended at once:\n{log[-2000:]}") from None
+            return False
+        return True
+
+    def sql(self, statement: str, database: str = "postgres") -> list[tuple[Any, ...]]:
+        """Run a statement on a connection of its own; the rows, if it has any."""
+        with psycopg.connect(self.url(database), autocommit=True, connect_timeout=5) as connection:
+            cursor = connection.execute(statement.encode())
+            return cursor.fetchall() if cursor.description else []
+
+    def new_database(self, name: str) -> str:
+        """Create an empty database; its URL."""
+        self.sql(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        self.sql(f'CREATE DATABASE "{name}"')
+        return self.url(name)
+
+    def freeze(self) -> None:
+        """Stop every process of the server, as a hung machine would: its sockets stay open."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self._signal(signal.SIGCONT)
+
+    def freeze_postmaster(self) -> None:
+        """Connections are taken by the kernel and never served."""
+        assert self._process is not None
+        os.kill(self._process.pid, signal.SIGSTOP)
+
+    def kill(self) -> None:
+        self._signal(signal.SIGKILL)
+        self._reap()
+
+    def stop(self) -> None:
+        if self._process is None:
+            return
+        self.thaw()
+        self._process.send_signal(signal.SIGQUIT)
+        try:
+            self._process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.kill()
+        self._process = None
+
+    def _signal(self, number: int) -> None:
+        if self._process is None or self._process.poll() is not None:
+            return
+        parent = psutil.Process(self._process.pid)
+        for process in [parent, *parent.children(recursive=True)]:
+            try:
+                process.send_signal(number)
+            except psutil.NoSuchProcess:
+                continue
+
+    def _reap(self) -> None:
+        if self._process is not None:
+            self._process.wait(10)
+            self._process = None
+
+
+class PostgresPair:
+    """A primary and a standby that streams from it under the name `replica`."""
+
+    def __init__(self) -> None:
+        found = binaries()
+        if found is None:
+            raise FileNotFoundError("no PostgreSQL server here (Debian: postgresql)")
+        self.home = Path(tempfile.mkdtemp(prefix="vpg-"))  # short: a unix socket's path has at most 107 bytes
+        if os.geteuid() == 0:
+            nobody = pwd.getpwnam("nobody")
+            os.chown(self.home, nobody.pw_uid, nobody.pw_gid)
+        self.primary = PostgresServer(self.home, "p", found)
+        self.standby = PostgresServer(self.home, "s", found)
+
+    @property
+    def dsn(self) -> str:
+        return self.primary.url()
+
+    def start(self) -> "PostgresPair":
+        self.primary.run("initdb", "-D", str(self.primary.data), "-U", USER, "-A", "trust", "-E", "UTF8",
+                         "--locale=C", "--no-sync")  # fmt: skip
+        self.primary.start()
+        source = f"host=127.0.0.1 port={self.primary.port} user={USER} application_name={NAME}"
+        self.primary.run("pg_basebackup", "-d", source, "-D", str(self.standby.data), "-R", "-X", "stream",
+                         "-c", "fast", "--no-sync", "-C", "-S", SLOT)  # fmt: skip
+        self.standby.start()
+        self.wait_streaming()
+        return self
+
+    def wait_streaming(self) -> None:
+        """Until the standby streams and has replayed everything."""
+        wait_until(self._is_in_step, "the standby streams and has replayed everything")
+
+    def write(self, megabytes: int) -> None:
+        """Make the primary write at least so much WAL."""
+        self.primary.sql("CREATE TABLE IF NOT EXISTS filler (t text)")
+        self.primary.sql(
+            f"INSERT INTO filler SELECT repeat(md5(i::text), 32) FROM generate_series(1, {megabytes * 1000}) i"
+        )
+
+    def stop(self) -> None:
+        self.standby.stop()
+        self.primary.stop()
+        shutil.rmtree(self.home, ignore_errors=True)
+
+    def _is_in_step(self) -> bool:
+        rows = self.primary.sql(
+            "SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), replay_lsn) FROM pg_stat_replication"
+            f" WHERE application_name = '{NAME}' AND state = 'streaming'"
+        )
+        return bool(rows) and rows[0][0] == 0
+
+
+def _as_nobody() -> list[str]:
+    return ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"] if os.geteuid() == 0 else []
+
+
+def _pair() -> Iterator[PostgresPair]:
+    if binaries() is None:
+        pytest.skip("missing: a PostgreSQL server (Debian package postgresql)")
+    pair = PostgresPair()
+    try:
+        yield pair.start()
+    finally:
+        pair.stop()
+
+
+@pytest.fixture(scope="session")
+def postgres_pair() -> Iterator[PostgresPair]:
+    """A pair for all tests that leave it as they found it."""
+    yield from _pair()
+
+
+@pytest.fixture
+def fresh_postgres_pair() -> Iterator[PostgresPair]:
+    """A pair of its own for a test that breaks it; about a second."""
+    yield from _pair()
