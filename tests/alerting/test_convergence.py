@@ -1,0 +1,232 @@
+"""The heart as a property: whatever happened, once the world rests whoever was told anything knows the truth.
+
+A random history of observations, human actions, configuration edits, provider failures and crashes is played through
+the real rules, lifecycle, store and dispatch on a simulated clock; only the providers are ours.
+"""
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from alerting import dispatch, pipeline
+from alerting.channels.outcome import DeliveryError, Receipt
+from alerting.config import Channel, Config, Organization, Rule, Watch
+from alerting.messages import Message
+from alerting.store import alerts
+from alerting.store.database import database, reading
+from probes import Observation
+
+SUBJECTS = ("check/web", "server/prod-1")
+CHANNELS = ("ops", "mail")
+COOLDOWN = 300.0
+
+CONFIG = Config(
+    organizations=(Organization("acme", "Acme"),),
+    watches=(
+        Watch("check/web", "http", "acme", 10.0, {}),
+        Watch("server/prod-1", "netdata", "acme", 10.0, {}, server="prod-1"),
+    ),
+    rules=(
+        Rule("HTTP down", "http_down", "critical", "status", ">=", 2, 0, COOLDOWN, ("ops", "mail"), kinds=("http",)),
+        Rule("High CPU", "cpu_high", "warning", "cpu_percent", ">", 80, 20, COOLDOWN, ("mail",)),
+        Rule("CPU critical", "cpu_high", "critical", "cpu_percent", ">", 95, 10, COOLDOWN, ("ops", "mail")),
+        Rule("Server down", "server_down", "critical", "status", ">=", 2, 0, COOLDOWN, ("ops", "mail")),
+    ),
+    channels=(Channel("ops", "slack", "acme", {"n": 1}), Channel("mail", "email", "acme", {"n": 2})),
+)
+EDITS: dict[str, Callable[[Config], Config]] = {
+    "whole": lambda config: CONFIG,
+    "rule_gone": lambda config: replace(config, rules=config.rules[1:]),
+    "server_gone": lambda config: replace(config, watches=config.watches[:1]),
+    "threshold": lambda config: replace(config, rules=tuple(replace(rule, threshold=90.0) for rule in config.rules)),
+}
+
+
+class Crash(BaseException):
+    """The process dies here."""
+
+
+@dataclass
+class Provider:
+    """A provider that answers as told, and everything that reached a person through it."""
+
+    answer: str = "ok"
+    received: list[Message] = field(default_factory=list)
+
+    def deliver(self, channel_settings: Any, message: Message, *, plain: bool, timeout: float) -> Receipt:
+        answer = "ok" if self.answer == "needs_plain" and plain else self.answer
+        if answer in ("ok", "arrived_then_crash", "arrived_then_timeout"):
+            self.received.append(message)
+        if answer.endswith("crash"):
+            raise Crash
+        if answer != "ok":
+            raise FAILURES[answer]
+        return Receipt(None)
+
+    def last_told(self, fingerprint: str) -> str | None:
+        told = [item.told for message in self.received for item in message.items if item.fingerprint == fingerprint]
+        return told[-1] if told else None
+
+
+FAILURES = {
+    "arrived_then_timeout": DeliveryError("timeout", "no answer", action="retry", arrived="unknown"),
+    "timeout": DeliveryError("timeout", "no answer", action="retry", arrived="unknown"),
+    "http_500": DeliveryError("http_500", "trouble", action="retry", arrived="unknown"),
+    "refused": DeliveryError("refused", "nobody there", action="retry", arrived="no"),
+    "limited": DeliveryError("ratelimited", "slower", action="wait", arrived="no", retry_after=30.0),
+    "needs_plain": DeliveryError("invalid_blocks", "blocks", action="plain", arrived="no"),
+    "gone": DeliveryError("http_404", "no such webhook", action="give_up", arrived="no"),
+}
+ANSWERS = ("ok", "crash", "arrived_then_crash", *FAILURES)
+
+
+@dataclass
+class World:
+    """The installation under test, its clock, and the truth."""
+
+    providers: dict[str, Provider]
+    config: Config = CONFIG
+    now: float = 1_000_000.0
+    seen: dict[str, Observation] = field(default_factory=dict)
+
+    def observe(self, subject: str, status: str, cpu: float | None) -> None:
+        seen = Observation(status, {"cpu_percent": cpu}, f"{status} {cpu}", {}, subject, self.now)  # type: ignore[arg-type]
+        self.seen[subject] = seen
+        pipeline.ingest(self.config, [seen], self.now)
+
+    def edit(self, name: str) -> None:
+        self.config = EDITS[name](self.config)
+        pipeline.reconcile(self.config, self.now)
+        dispatch.refresh(self.config)
+
+    def deliver(self) -> None:
+        with contextlib.suppress(Crash):  # a new process goes on with what the database says
+            dispatch.deliver_due(self.config, "http://here", "me", lambda: self.now)
+
+    def act(self, action: str, place: int) -> None:
+        with reading():
+            open_alerts = sorted(alerts.unresolved(), key=lambda alert: alert.id)
+        if open_alerts:
+            chosen = open_alerts[place % len(open_alerts)]
+            (pipeline.acknowledge if action == "acknowledge" else pipeline.resolve)(
+                self.config, chosen.id, "alice", self.now
+            )
+
+    def rest(self) -> None:
+        """Nothing changes any more, providers are well, and more than every wait goes by."""
+        for provider in self.providers.values():
+            provider.answer = "ok"
+        self.edit("whole")
+        for _ in range(50):
+            self.now += 50.0
+            for subject in SUBJECTS:
+                if (seen := self.seen.get(subject)) is not None:
+                    pipeline.ingest(self.config, [replace(seen, at=self.now)], self.now)
+            pipeline.tick(self.config, self.now)
+            self.deliver()
+
+
+observations = st.one_of(
+    st.tuples(st.just("check/web"), st.sampled_from(["ok", "critical", "critical", "unknown"]), st.none()),
+    st.tuples(
+        st.just("server/prod-1"), st.sampled_from(["ok", "ok", "critical"]), st.sampled_from([None, 20.0, 85.0, 99.0])
+    ),
+)
+doings = st.one_of(
+    st.tuples(st.just("observe"), observations),
+    st.tuples(st.just("observe"), observations),
+    st.tuples(st.just("edit"), st.tuples(st.sampled_from(sorted(EDITS)))),
+    st.tuples(st.just("act"), st.tuples(st.sampled_from(["acknowledge", "resolve"]), st.integers(0, 3))),
+)
+steps = st.tuples(
+    doings,
+    st.sampled_from([1.0, 1.0, 10.0, 61.0, 400.0]),
+    st.booleans(),  # whether anything is delivered after it
+    st.fixed_dictionaries({name: st.sampled_from(("ok", *ANSWERS)) for name in CHANNELS}),
+)
+
+
+def play(world: World, history: list[Any]) -> None:
+    for (name, arguments), wait, delivered, answers in history:
+        world.now += wait
+        getattr(world, name)(*arguments)
+        pipeline.tick(world.config, world.now)
+        if delivered:
+            for channel, answer in answers.items():
+                world.providers[channel].answer = answer
+            world.deliver()
+
+
+@pytest.fixture
+def providers(monkeypatch: pytest.MonkeyPatch) -> dict[str, Provider]:
+    made = {name: Provider() for name in CHANNELS}
+    by_kind = {"slack": made["ops"], "email": made["mail"]}
+    monkeypatch.setattr(dispatch.channels, "find", lambda kind: by_kind[kind])
+    return made
+
+
+@pytest.fixture
+def fresh(store: str) -> Iterator[Callable[[], None]]:
+    """Empties every table between two histories: making the tables anew would cost more than playing one."""
+
+    def empty() -> None:
+        with database.connection_context(), database.atomic():
+            for table in ("event", "subject", "breach", "alert", "told", "notification", "attempt", "channel_state"):
+                database.execute_sql(f"delete from {table}")
+
+    yield empty
+
+
+EXAMPLES = int(os.environ.get("CONVERGENCE_EXAMPLES", "60"))
+
+
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(history=st.lists(steps, min_size=2, max_size=25))
+def test_everyone_told_anything_ends_up_knowing_the_truth(
+    fresh: Callable[[], None], providers: dict[str, Provider], history: list[Any]
+) -> None:
+    fresh()
+    for provider in providers.values():
+        provider.received.clear()
+        provider.answer = "ok"
+    world = World(providers)
+    play(world, history)
+    world.rest()
+    with reading():
+        truth = {alert.fingerprint: alert for alert in alerts.unresolved()}
+    told = {
+        item.fingerprint for provider in providers.values() for message in provider.received for item in message.items
+    }
+    for fingerprint in told | set(truth):
+        for name, provider in providers.items():
+            last = provider.last_told(fingerprint)
+            if fingerprint not in truth:
+                assert last in (None, "resolved"), f"{name} still believes that {fingerprint} is open"
+            elif name in _concerned(truth[fingerprint].rule):
+                assert last == "triggered", f"{name} was never told that {fingerprint} is open"
+            elif last is not None:
+                assert last == "triggered", f"{name} believes that {fingerprint} is over"
+    assert _expected(world) <= set(truth), "something is wrong and no alert says so"
+
+
+def _concerned(rule: str) -> tuple[str, ...]:
+    return next((one.notify_channels for one in CONFIG.rules if one.name == rule), ())
+
+
+def _expected(world: World) -> set[str]:
+    """The alerts the last observations ask for, by the plain reading of the rules after a long rest."""
+    expected = set()
+    web, server = (world.seen.get(subject) for subject in SUBJECTS)
+    if web is not None and web.status == "critical":
+        expected.add("http_down:web:status")
+    if server is not None and server.status == "critical":
+        expected.add("server_down:prod-1:status")
+    if server is not None and (server.values["cpu_percent"] or 0.0) > 80:
+        expected.add("cpu_high:prod-1:cpu_percent")
+    return expected
