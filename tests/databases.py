@@ -15,7 +15,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'vedette.db'}"
     pair: Any = request.getfixturevalue("postgres_pair")
-    return str(pair.new_database(f"t{abs(hash(str(tmp_path))):x}"))
+    return str(pair.primary.new_database(f"t{abs(hash(str(tmp_path))):x}"))
 
 
 @pytest.fixture

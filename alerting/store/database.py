@@ -11,15 +11,18 @@ from urllib.parse import urlsplit
 import peewee
 from playhouse import migrations
 from playhouse.db_url import parse
-from playhouse.pool import PooledPostgresqlDatabase, PooledSqliteDatabase
+from playhouse.pool import MaxConnectionsExceeded, PooledPostgresqlDatabase, PooledSqliteDatabase
 
 database = peewee.DatabaseProxy()
 
 DatabaseError = peewee.DatabaseError
 IntegrityError = peewee.IntegrityError
+Unavailable = (peewee.OperationalError, peewee.InterfaceError, MaxConnectionsExceeded)
+"""What is raised while the database is away, locked, or every connection is taken: try again later."""
 
 _MIGRATIONS = Path(__file__).with_name("migrations")
 _MIGRATION_LOCK = 71000  # any number of our own: the key of PostgreSQL's advisory lock around migrations
+_TURNS_LOCK = 71004  # the same for transactions that take turns
 _SQLITE_PRAGMAS = {"journal_mode": "wal", "synchronous": 1, "busy_timeout": 5000, "foreign_keys": 1}
 
 # SQLite has one writer. Our threads queue here, in order, not in SQLite's busy handler, which sleeps and starves.
@@ -55,6 +58,19 @@ def reading() -> Iterator[None]:
 def transaction() -> Iterator[None]:
     """One transaction: all of what is inside, or none. Never do I/O inside: other writers wait for its end."""
     with _writer if is_sqlite() else contextlib.nullcontext(), reading(), database.atomic():
+        yield
+
+
+@contextlib.contextmanager
+def taking_turns() -> Iterator[None]:
+    """A transaction that waits for all others of its kind: what it read stays true until it has written.
+
+    SQLite has one writer anyway. In PostgreSQL a person's "resolve" would be lost under an observation judged just
+    then from the alert as it was before, with everybody told of the one and the other kept.
+    """
+    with transaction():
+        if not is_sqlite():
+            database.execute_sql("select pg_advisory_xact_lock(%s)", (_TURNS_LOCK,))
         yield
 
 

@@ -34,6 +34,11 @@ def seen_since(at: float) -> list[State]:
     return [_state(row) for row in Subject.select().where(Subject.at > at).order_by(Subject.at)]
 
 
+def looked_at() -> dict[str, float]:
+    """When every subject was last looked at, in epoch seconds."""
+    return {row.subject: row.at for row in Subject.select(Subject.subject, Subject.at)}
+
+
 def record(seen: Iterable[tuple[Watch, Observation, State | None]]) -> None:
     """Keep these observations as the latest of their subjects, in one statement. The third is the state before."""
     rows = [_row(watch, observation, before) for watch, observation, before in seen]
