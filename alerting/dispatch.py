@@ -153,7 +153,8 @@ def _record_failure(
 
 def backoff(attempts: int) -> float:
     """Seconds until the next try: 5 doubling to 600, give or take a fifth so that channels do not march in step."""
-    return min(_LAST_RETRY, _FIRST_RETRY * 2 ** min(attempts - 1, 10)) * random.uniform(0.8, 1.2)  # noqa: S311
+    wait: float = min(_LAST_RETRY, _FIRST_RETRY * 2.0 ** min(attempts - 1, 10))
+    return wait * random.uniform(0.8, 1.2)  # noqa: S311
 
 
 def _after(error: DeliveryError, channel: Channel, state: State, now: float) -> State:

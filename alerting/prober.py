@@ -79,8 +79,8 @@ class Prober:
                     self._schedule(config)
                 clock = self._distrust_after_jump(clock)
                 self._begin_due(config, runner)
-                for subject, observation in runner.run_once(self._patience()):
-                    self._finish(subject, observation)
+                for subject, seen in runner.run_once(self._patience()):
+                    self._finish(replace(seen, subject=subject, at=time.time()))
         finally:
             runner.close()
 
@@ -124,14 +124,14 @@ class Prober:
         wait = grid.next_due(watch.subject, watch.every, now) - now
         heapq.heappush(self._due, (time.monotonic() + wait, watch.subject))
 
-    def _finish(self, subject: str, observation: Observation) -> None:
-        self._running.discard(subject)
-        self._last[subject] = observation
+    def _finish(self, observation: Observation) -> None:
+        self._running.discard(observation.subject)
+        self._last[observation.subject] = observation
         try:
             self._observed.put_nowait(observation)
         except queue.Full:
             self.missed += 1
-            logger.error("an observation of %s was lost: the database has taken none for too long", subject)
+            logger.error("lost an observation of %s: the database has taken none for too long", observation.subject)
 
     def _patience(self) -> float:
         if not self._due:
@@ -207,7 +207,7 @@ def observe_once(config: Config, watches: Sequence[Watch], last: Mapping[str, Ob
             runner.start(probe, watch.subject, watch.every)
         observed: list[Observation] = []
         while runner.in_flight:
-            observed += [replace(one, subject=subject) for subject, one in runner.run_once(_IDLE)]
+            observed += [replace(one, subject=name, at=time.time()) for name, one in runner.run_once(_IDLE)]
         return observed
     finally:
         runner.close()

@@ -54,7 +54,7 @@ def probe(
 ) -> Generator[Request, Reply, Observation]:
     """Ok while online, warning or critical for lag, critical when offline or stalled, unknown when it could not ask.
 
-    values: lag_bytes, lag_seconds
+    values: lag_bytes, lag_seconds; status 2 where it could not ask, so that rules of status count it as critical
     facts: status online|lagging|offline|error, lag_bytes, lag_seconds, error_message, last_check, application_name,
     thresholds, and for the next look checked_at, reply_times, history, held
     """
@@ -205,8 +205,10 @@ def _with_the_standbys_word(verdict: Verdict, reply: SqlReply) -> Verdict:
 def _observation(
     config: Mapping[str, Any], now: float, before: Mapping[str, Any], verdict: Verdict, seen: View | None = None
 ) -> Observation:
-    lag: dict[str, float | None] = {"lag_bytes": verdict.lag_bytes, "lag_seconds": verdict.lag_seconds}
-    return Observation(verdict.status, lag, verdict.message, _facts(config, seen, now, before, verdict))
+    values: dict[str, float | None] = {"lag_bytes": verdict.lag_bytes, "lag_seconds": verdict.lag_seconds}
+    if verdict.health == "error":  # a replica that cannot be asked about is told as one in trouble, not passed over
+        values["status"] = 2.0
+    return Observation(verdict.status, values, verdict.message, _facts(config, seen, now, before, verdict))
 
 
 def _facts(
