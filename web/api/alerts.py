@@ -1,0 +1,115 @@
+"""Alerts: what is wrong now, what was; acknowledging and resolving."""
+
+from typing import Any
+
+from flask import Blueprint, Response, request
+
+from alerting import pipeline
+from alerting.config import SEVERITIES
+from alerting.lifecycle import Alert
+from alerting.notices import rfc3339
+from alerting.store import alerts
+from web.answers import answer, listed
+from web.auth import known_caller, require
+from web.bodies import choice, cursor, limit, optional_body
+from web.errors import Problem, not_found
+from web.state import now, vedette
+
+blueprint = Blueprint("alerts", __name__)
+
+VIEW, CHANGE = "org.monitoring.alerts.view", "org.monitoring.alerts.configure"
+STATUSES = ("triggered", "acknowledged", "resolved")
+
+_LARGEST_ID = 2**63 - 1
+
+
+@blueprint.get("/monitoring/alerts")
+@require(VIEW)
+def list_alerts() -> Response:
+    """Alerts, newest first."""
+    most = limit()
+    found = alerts.page(
+        known_caller().where(VIEW),
+        cursor(),
+        most + 1,
+        status=choice("status", STATUSES),
+        severity=choice("severity", SEVERITIES),
+        alert_type=request.args.get("alert_type"),
+        server=request.args.get("server_id"),
+    )
+    return listed(map(shown, found[:most]), str(found[most - 1].id) if len(found) > most else None)
+
+
+@blueprint.get("/monitoring/alerts/<int:alert_id>")
+@require(VIEW)
+def show_alert(alert_id: int) -> Response:
+    """One alert."""
+    return answer(shown(_visible(alert_id)))
+
+
+@blueprint.post("/monitoring/alerts/<int:alert_id>/acknowledge")
+@require(CHANGE)
+def acknowledge(alert_id: int) -> Response:
+    """Say that a person has seen it. Once more changes nothing; a resolved one is a conflict."""
+    optional_body("api/empty")
+    alert = _changeable(alert_id)
+    if alert.status == "resolved":
+        raise Problem(409, "this alert is resolved")
+    changed = pipeline.acknowledge(vedette().config, alert_id, known_caller().name, now())
+    return answer(shown(changed or alert))
+
+
+@blueprint.post("/monitoring/alerts/<int:alert_id>/resolve")
+@require(CHANGE)
+def resolve(alert_id: int) -> Response:
+    """End it by hand. Once more changes nothing."""
+    optional_body("api/empty")
+    alert = _changeable(alert_id)
+    changed = pipeline.resolve(vedette().config, alert_id, known_caller().name, now())
+    return answer(shown(changed or alert))
+
+
+def shown(alert: Alert) -> dict[str, Any]:
+    """An alert as the API has it."""
+    return {
+        "id": alert.id,
+        "fingerprint": alert.fingerprint,
+        "organization": alert.organization,
+        "alert_type": alert.alert_type,
+        "severity": alert.severity,
+        "status": alert.status,
+        "title": alert.title,
+        "message": alert.message,
+        "subject": alert.subject,
+        "server_id": alert.server,
+        "server_name": alert.server,
+        "environment_id": alert.environment,
+        "project_id": alert.project,
+        "rule": alert.rule,
+        "metric_name": alert.metric_name,
+        "metric_value": alert.metric_value,
+        "operator": alert.operator,
+        "threshold": alert.threshold,
+        "occurrences": alert.occurrences,
+        "started_at": rfc3339(alert.started_at),
+        "triggered_at": rfc3339(alert.triggered_at),
+        "last_seen_at": rfc3339(alert.last_at),
+        "acknowledged_at": rfc3339(alert.acknowledged_at),
+        "acknowledged_by": alert.acknowledged_by,
+        "resolved_at": rfc3339(alert.resolved_at),
+        "resolved_by": alert.resolved_by,
+    }
+
+
+def _visible(alert_id: int) -> Alert:
+    found = alerts.get(alert_id) if alert_id <= _LARGEST_ID else None
+    if found is None or not known_caller().may(VIEW, found.organization):
+        raise not_found("alert")
+    return found
+
+
+def _changeable(alert_id: int) -> Alert:
+    alert = _visible(alert_id)
+    if not known_caller().may(CHANGE, alert.organization):
+        raise Problem(403, f"this needs the permission {CHANGE} in that organization")
+    return alert
