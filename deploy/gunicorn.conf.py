@@ -30,3 +30,11 @@ control_socket_disable = True
 accesslog = None
 errorlog = "-"
 loglevel = _current.log_level.lower()
+
+
+def post_worker_init(worker):  # noqa: ANN001, ANN201, D103 (gunicorn's hook, untyped there)
+    import gevent
+
+    from web import watchdog, wsgi
+
+    gevent.spawn(watchdog.watch, wsgi.app().extensions["vedette"], lambda: worker.alive)
