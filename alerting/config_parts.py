@@ -1,11 +1,13 @@
 """The parts of a configuration file: its tables by section, whose each is, and what each depends on."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from alerting.settings import Settings
 from alerting.toml_lines import Where
+
+_LISTS = ("rules", "routes")
 
 IMPLICIT = "default"
 """The organization where none is declared, and the parent that NETDATA_PARENT_URL makes."""
@@ -21,7 +23,11 @@ class Declared:
     def items(self, section: str) -> Iterator[tuple[Where, Mapping[str, Any]]]:
         """Each table of a section with its place, named tables and lists of tables alike."""
         found = self.document.get(section)
-        pairs = found.items() if isinstance(found, dict) else enumerate(found) if isinstance(found, list) else ()
+        pairs: Iterable[tuple[str | int, Any]]
+        if section in _LISTS:
+            pairs = enumerate(found) if isinstance(found, list) else ()
+        else:
+            pairs = found.items() if isinstance(found, dict) else ()
         yield from (((section, key), item) for key, item in pairs if isinstance(item, dict))
 
     def get(self, section: str, name: str) -> Mapping[str, Any] | None:

@@ -14,7 +14,9 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from alerting.config import Config
+from alerting.config_faults import Findings
 from alerting.config_file import LARGEST, ConfigError, Fault, read, read_bytes
+from alerting.config_values import resolve
 from alerting.secrets import encrypt
 from alerting.settings import Settings, load
 
@@ -320,6 +322,11 @@ def test_nothing_crosses_from_one_organization_to_another(text: str) -> None:
     assert config_of(TWO + text.replace("'b'", "'a'"))
 
 
+def test_whose_a_thing_is_must_be_known_before_it_is_compared() -> None:
+    told = faults_of(TWO + "[servers.s]\norganization = 'b'\nlocal = true\n[environments.e]\nserver = 's'")
+    assert [fault.message.partition(";")[0] for fault in told] == ["organization is missing"]
+
+
 def test_two_rules_of_one_name_need_two_severities() -> None:
     rule = "[[rules]]\nname = 'R'\n" + RULE
     assert [fault.line for fault in faults_of(rule + rule)] == [8]
@@ -392,6 +399,13 @@ def test_characters_that_look_like_a_placeholder_can_be_written() -> None:
     assert config_of("[service]\nname = '$${A} $$ $A {A}'").service.name == "${A} $$ $A {A}"
 
 
+def test_what_came_from_the_environment_is_a_secret_alone_and_in_its_text() -> None:
+    findings = Findings("vedette.toml")
+    resolve({"a": "x-${A}-y", "b": "plain"}, settings_of({"A": "planted"}), findings)
+    assert findings.secrets == {"planted", "x-planted-y"}
+    assert "planted" not in repr(findings)
+
+
 def test_a_secret_of_a_placeholder_may_lie_in_a_file(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("from a file\n")
     assert config_of("[service]\nname = '${A}'", {"A_FILE": str(tmp_path / "secret")}).service.name == "from a file"
@@ -450,6 +464,7 @@ fragments = st.sampled_from(
 @example("[organizations]\na = 1")
 @example("service = []\nprobes = [1]\nhooks = 1\nrules = {}\nroutes = 1\nchannels = []")
 @example("[[servers]]\nlocal = true")
+@example("[[servers]]\n[[checks]]\n[[environments]]\n[[channels]]\n[[pools]]\n[[netdata]]\n[rules.a]\n[routes.a]")
 @example("[checks.a]\nkind = 3\nconfig = 3\nenvironment = []\ndepends_on = [1, {}]")
 @example("[environments.e]\nreplica = 3\nserver = {}")
 @example("[[rules]]\nname = {}\nseverity = []\nnotify_channels = [[], 'x']")
@@ -502,6 +517,8 @@ def test_any_value_in_any_place_is_taken_or_told_by_line(changes: list[tuple[tup
 def _put(document: Any, where: tuple[Any, ...], value: Any) -> None:
     for key in where[:-1]:
         document = document[key]
+    if isinstance(document, dict) and not isinstance(where[-1], str):
+        raise KeyError(where[-1])
     if value is None:
         del document[where[-1]]
     else:
