@@ -65,6 +65,6 @@ def test_a_rule_that_leaves_things_out(alert_type: str, cooldown: float) -> None
 
 
 def test_a_failing_web_service_and_a_failing_check_are_two_things() -> None:
-    kinds = {rule.alert_type: rule.kinds for rule in default_rules()}
-    assert kinds["http_down"] == ("http",)
-    assert set(kinds["check_failed"]) == set(probes.kinds()) - {"http"}
+    kinds = {rule.name: rule.kinds for rule in default_rules()}
+    assert kinds["HTTP Down"] == ("http",)
+    assert set(kinds["Check Failed"]) == set(probes.kinds()) - {"http"}
