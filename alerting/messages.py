@@ -124,7 +124,7 @@ _NOTES: Mapping[str, str] = {
 
 def alert_title(alert_type: str, name: str) -> str:
     """What an alert is called: "High CPU on prod-1", "HTTP down: website"."""
-    return _TITLES.get(alert_type, f"{metric_label(alert_type)}: {{}}").format(name)
+    return _TITLES[alert_type].format(name) if alert_type in _TITLES else f"{metric_label(alert_type)}: {name}"
 
 
 def alert_message(

@@ -54,11 +54,11 @@ def session(server: Server, local_hostname: str, timeout: float) -> Iterator[smt
         _secure(smtp, server)
         _sign_in(smtp, server)
         yield smtp
-        with suppress(smtplib.SMTPException, OSError):
+        with suppress(OSError):
             smtp.quit()
     except smtplib.SMTPResponseException as error:
         raise refusal(error.smtp_code, error.smtp_error, "the conversation", (server.password,)) from None
-    except (smtplib.SMTPServerDisconnected, OSError) as error:
+    except OSError as error:  # smtplib's own errors are OSErrors
         # Whoever hands the message itself over catches its own: everything else is before that.
         raise broken_off(error, "no") from None
     finally:

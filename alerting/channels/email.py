@@ -94,10 +94,17 @@ def _all_refused(refused: Refused, server: Server) -> DeliveryError:
 def _hand_over(smtp: smtplib.SMTP, server: Server, made: EmailMessage, plain: bool) -> None:
     try:
         code, said = smtp.data(made.as_bytes())
-    except (smtplib.SMTPServerDisconnected, OSError) as cut:
+    except smtplib.SMTPDataError as early:
+        raise _refused_content(early.smtp_code, early.smtp_error, server, plain) from None
+    except OSError as cut:  # smtplib's own errors are OSErrors
         raise broken_off(cut, "unknown") from None
     if code != 250:
-        error = refusal(code, said, "the message", (server.password,))
-        if error.action == "give_up" and not plain:
-            error.action = "plain"  # its content was refused: as spam, or for its size
-        raise error
+        raise _refused_content(code, said, server, plain)
+
+
+def _refused_content(code: int, said: bytes | str, server: Server, plain: bool) -> DeliveryError:
+    """The message was refused, not its recipients: as spam, or for its size. Then it is tried in plain text."""
+    error = refusal(code, said, "the message", (server.password,))
+    if error.action == "give_up" and not plain:
+        error.action = "plain"
+    return error

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from alerting.channels._slack_payload import payload
 from alerting.channels.outcome import Action, DeliveryError, Receipt, after_status, seconds_to_wait, unreachable
 from alerting.messages import Message
+from alerting.settings import is_url
 
 if TYPE_CHECKING:
     from slack_sdk.webhook import WebhookResponse
@@ -61,11 +62,11 @@ def deliver(settings: Mapping[str, Any], message: Message, *, plain: bool = Fals
 
 def _address(settings: Mapping[str, Any]) -> str:
     """The webhook's address; with `api_url`, its path on that host."""
-    hook = urlsplit(str(settings["webhook_url"]))
-    if not settings.get("api_url"):
-        return hook.geturl()
-    host = urlsplit(str(settings["api_url"]))
-    return hook._replace(scheme=host.scheme, netloc=host.netloc).geturl()
+    address, other = str(settings["webhook_url"]), settings.get("api_url")
+    if not is_url(address, "https", "http") or (other and not is_url(str(other), "https", "http")):
+        raise _no_address()
+    host = urlsplit(str(other or address))
+    return urlsplit(address)._replace(scheme=host.scheme, netloc=host.netloc).geturl()
 
 
 def _post(url: str, body: dict[str, Any], timeout: float) -> "WebhookResponse":
@@ -78,10 +79,14 @@ def _post(url: str, body: dict[str, Any], timeout: float) -> "WebhookResponse":
     try:
         return client.send_dict(body)
     except InvalidURL:
-        words = "Slack: the webhook's address is not one"
-        raise DeliveryError("invalid_address", words, action="give_up", arrived="no") from None
+        raise _no_address() from None
     except (OSError, HTTPException) as error:
         raise unreachable(error, "Slack") from None
+
+
+def _no_address() -> DeliveryError:
+    words = "Slack: the webhook's address is not one; expected https://hooks.slack.com/services/T…/B…/…"
+    return DeliveryError("invalid_address", words, action="give_up", arrived="no", field="webhook_url")
 
 
 def _refusal(answer: "WebhookResponse", url: str, plain: bool) -> DeliveryError:
