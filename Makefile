@@ -12,7 +12,7 @@ WORKERS ?= 2
 
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-input
 PROJECT := setup.cfg pyproject.toml
-COMPILE := UV_CUSTOM_COMPILE_COMMAND="make lock" .cache/lock/bin/uv pip compile --quiet --universal \
+COMPILE := UV_CUSTOM_COMPILE_COMMAND="make lock" .cache/lock/bin/uv pip compile --quiet --system-certs --universal \
 	--python-version 3.11 --no-emit-index-url --no-emit-find-links $(UPGRADE)
 
 .PHONY: help

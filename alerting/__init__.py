@@ -1,0 +1,1 @@
+"""What we remember, what we decide, whom we tell, and when."""
