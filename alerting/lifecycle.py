@@ -68,11 +68,13 @@ def step(current: Alert | None, finding: Finding, watch: Watch, title: str, now:
     """The change this finding makes to the fingerprint's unresolved (or held) alert; None for none."""
     if current is not None and current.resolved_at is not None:
         return _release(current) if finding.known and not finding.breaching else None
+    if not finding.known:
+        return None
     if finding.breach is not None:
         if current is None:
             return Change("triggered", _begin(finding.rule, finding.breach, watch, title, now), finding.rule)
-        return _continue(current, finding.rule, finding.breach) if finding.known else None
-    if current is not None and finding.known and not finding.breaching:
+        return _continue(current, finding.rule, finding.breach)
+    if current is not None and not finding.breaching:
         return Change("resolved", resolve(current, now, None), finding.rule)
     return None
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from alerting import pipeline
 from alerting.config import Config
-from alerting.store import alerts, settings_table
+from alerting.store import alerts, settings_table, subjects
 from alerting.store.database import reading
 from alerting.store.settings_table import SCHEDULER
 from probes import Observation
@@ -21,11 +21,11 @@ def organizations(config: Config) -> tuple[str, ...]:
 def observe(config: Config, part: str, fault: str | None, now: float, told_to: Iterable[str] | None = None) -> None:
     """Observe a part of Vedette: `fault` says what is wrong with it, None that it is well.
 
-    A part that is well and has no open alert is not written down: it would be a write a tick for nothing.
+    A part that is well and was well is not written down: it would be a write a tick for nothing.
     """
     for organization in told_to or organizations(config):
         watch = pipeline.own_watch(config, part, organization)
-        if fault is None and not _troubled(watch.subject):
+        if fault is None and not _troubled(watch.subject, now):
             continue
         seen = Observation("ok" if fault is None else "critical", {}, fault or "", {}, watch.subject, now)
         pipeline.ingest_own(config, watch, seen, now)
@@ -46,6 +46,7 @@ def scheduler_fault(now: float) -> str | None:
     return f"No scheduler has run for {int(now - since) // 60} minutes: nothing is being checked."
 
 
-def _troubled(subject: str) -> bool:
+def _troubled(subject: str, now: float) -> bool:
+    """Whether it has an alert, one held back after a person's "resolve", or one on its way."""
     with reading():
-        return bool(alerts.standing([subject], now=float("inf")))
+        return bool(alerts.standing([subject], now) or subjects.breaches([subject]))

@@ -3,13 +3,15 @@
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import isfinite
 
 from alerting import lifecycle, messages, notices, routing, rules
 from alerting.config import Config, Rule, Watch
 from alerting.lifecycle import Alert, Change, Finding
+from alerting.phrasing import one_line
 from alerting.rules import Breach
 from alerting.store import alerts, events, outbox, subjects
-from alerting.store.database import reading, transaction
+from alerting.store.database import reading, taking_turns
 from alerting.store.events import NewEvent
 from alerting.store.subjects import State
 from probes import Observation
@@ -19,9 +21,10 @@ logger = logging.getLogger("vedette.pipeline")
 STALE_AFTER = 3
 """Intervals without an observation after which a subject's state is not known any more."""
 
-
 SILENT_INTERVALS = "silent_intervals"
 """The metric that counts them, so that "nobody can tell" is a rule like any other."""
+
+_DRILL_LASTS = 3600.0  # seconds; one that is older was cut off before it could end its alert
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +38,9 @@ class _Judged:
 def ingest(config: Config, observations: Sequence[Observation], now: float, only_observe: bool = False) -> int:
     """Judge a batch of observations, at most one a subject, and store all that follows. How many alerts changed.
 
-    `only_observe`: nothing is raised (the first round after the machine slept or its clock jumped). An observation of
-    something no longer watched, or older than the one that is kept, is left out.
+    `only_observe`: nothing is raised, and every wait begins anew with the next look (the first round after the machine
+    slept or its clock jumped). An observation of something no longer watched, or older than the one that is kept, is
+    left out.
     """
     watched = [(config.watch_of[one.subject], one) for one in observations if one.subject in config.watch_of]
     return _ingest(config, watched, now, only_observe) if watched else 0
@@ -55,7 +59,7 @@ def own_watch(config: Config, name: str, organization: str) -> Watch:
 
 def tick(config: Config, now: float) -> int:
     """Confirm waits that have run out although nothing newer was seen. How many alerts changed."""
-    with transaction():
+    with taking_turns():
         held = subjects.subjects_breaching() & set(config.watch_of)
         states = subjects.states(held)
         fresh = [
@@ -82,8 +86,8 @@ def mark_stale(config: Config, now: float, acting_since: float) -> int:
 
 def reconcile(config: Config, now: float) -> int:
     """Resolve the alerts whose subject or rule is gone from the configuration. How many."""
-    with transaction():
-        gone = [alert for alert in alerts.unresolved() if _orphaned(config, alert)]
+    with taking_turns():
+        gone = [alert for alert in alerts.unresolved() if _orphaned(config, alert, now)]
         changes = [
             Change("resolved", replace(lifecycle.resolve(alert, now, None), message="no longer watched"))
             for alert in gone
@@ -95,7 +99,7 @@ def reconcile(config: Config, now: float) -> int:
 
 def acknowledge(config: Config, alert_id: int, by: str, now: float) -> Alert | None:
     """Acknowledge an alert for a person; the alert, or None where there is none. A resolved one stays as it is."""
-    with transaction():
+    with taking_turns():
         alert = alerts.get(alert_id)
         if alert is None or alert.status != "triggered":
             return alert
@@ -106,7 +110,7 @@ def acknowledge(config: Config, alert_id: int, by: str, now: float) -> Alert | N
 
 def resolve(config: Config, alert_id: int, by: str, now: float) -> Alert | None:
     """Resolve an alert by hand. While its trouble goes on it is not raised anew before the cooldown ends."""
-    with transaction():
+    with taking_turns():
         alert = alerts.get(alert_id)
         if alert is None or alert.resolved_at is not None:
             return alert
@@ -117,12 +121,12 @@ def resolve(config: Config, alert_id: int, by: str, now: float) -> Alert | None:
 
 
 def _ingest(config: Config, watched: list[tuple[Watch, Observation]], now: float, only_observe: bool) -> int:
-    with transaction():
+    with taking_turns():
         before = subjects.states([watch.subject for watch, _ in watched])
         news = [
-            (watch, _with_silence(watch, one, before.get(one.subject)))
+            (watch, _with_silence(watch, _storable(one), before.get(one.subject)))
             for watch, one in watched
-            if _is_news(one, before.get(one.subject))
+            if _is_news(one, before.get(one.subject), now)
         ]
         subjects.record([(watch, one, before.get(watch.subject)) for watch, one in news])
         return _judge_all(config, news, before, now, advance=True, only_observe=only_observe)
@@ -137,8 +141,17 @@ def _with_silence(watch: Watch, observation: Observation, before: State | None) 
     return replace(observation, values={**observation.values, SILENT_INTERVALS: silent})
 
 
-def _is_news(observation: Observation, before: State | None) -> bool:
-    return before is None or observation.at >= before.observation.at
+def _storable(observation: Observation) -> Observation:
+    """What no database refuses: one line without control characters, numbers that are numbers."""
+    values = {
+        name: value if value is not None and isfinite(value) else None for name, value in observation.values.items()
+    }
+    return replace(observation, message=one_line(observation.message), values=values)
+
+
+def _is_news(observation: Observation, before: State | None, now: float) -> bool:
+    # What is kept from after now was stamped by a clock since set right: it must not blind us until then.
+    return before is None or observation.at >= before.observation.at or before.observation.at > now
 
 
 def _judge_all(
@@ -153,11 +166,11 @@ def _judge_all(
     under_way = subjects.breaches(names)
     standing = {alert.fingerprint: alert for alert in alerts.standing(names, now)}
     changes: list[Change] = []
-    after: dict[tuple[str, str], Breach | None] = {}
+    after: dict[tuple[str, str], Breach | None] = dict.fromkeys(under_way)  # those of rules gone since then end
     for watch, observation in news:
         judged = _judge(config, watch, observation, under_way, standing, now, advance)
         changes += [one for one in judged.changes if not (only_observe and one.move in ("triggered", "escalated"))]
-        after.update(judged.breaches)
+        after.update(dict.fromkeys(judged.breaches) if only_observe else judged.breaches)
     subjects.keep_breaches(under_way, after)
     seen = [notice for watch, one in news for notice in notices.observed(watch, one, before.get(watch.subject))]
     told = [one for one in changes if advance or one.move != "continued"]  # a tick saw nothing new: no occurrence
@@ -179,11 +192,11 @@ def _judge(
     for rule in rules.applicable(config, watch):
         key = (rules.key(rule), watch.subject)
         breach = under_way.get(key)
-        if advance:
-            breach = rules.advance(rule, breach, observation)
+        breach = rules.advance(rule, breach, observation) if advance else rules.standing(rule, breach)
         breaches[key] = breach
         by_fingerprint.setdefault(rules.fingerprint(rule, watch), []).append((rule, breach))
-    findings = {name: _finding(pairs, watch, observation, now) for name, pairs in by_fingerprint.items()}
+    at = min(now, observation.at) if advance else now  # late ones must not count the time they were on their way
+    findings = {name: _finding(pairs, watch, observation, at) for name, pairs in by_fingerprint.items()}
     title = messages.alert_title
     changes = [
         lifecycle.step(standing.get(name), finding, watch, title(finding.rule.alert_type, watch.name), now)
@@ -192,11 +205,9 @@ def _judge(
     return _Judged(tuple(one for one in changes if one is not None), breaches)
 
 
-def _finding(
-    pairs: Sequence[tuple[Rule, Breach | None]], watch: Watch, observation: Observation, now: float
-) -> Finding:
+def _finding(pairs: Sequence[tuple[Rule, Breach | None]], watch: Watch, observation: Observation, at: float) -> Finding:
     holding = [(rule, breach) for rule, breach in pairs if breach is not None]
-    firing = rules.worst((rule, breach) for rule, breach in holding if rules.confirmed(rule, watch, breach, now))
+    firing = rules.worst((rule, breach) for rule, breach in holding if rules.confirmed(rule, watch, breach, at))
     rule = firing[0] if firing else pairs[0][0]
     known = rules.value_of(observation, rule.metric_name) is not None
     return Finding(rule, firing[1] if firing else None, bool(holding), known)
@@ -243,17 +254,32 @@ def _fresh(config: Config, state: State, now: float) -> bool:
 
 
 def _rule_of(config: Config, alert: Alert) -> Rule | None:
-    return next((rule for rule in config.rules if rule.name == alert.rule), None)
+    watch = config.watch_of.get(alert.subject) or Watch(alert.subject, "self", alert.organization, 60.0, {})
+    named = [rule for rule in rules.applicable(config, watch) if rule.name == alert.rule]
+    return next((rule for rule in named if rule.severity == alert.severity), named[0] if named else None)
 
 
 def _unwatched(config: Config, subject: str) -> bool:
     return not subject.startswith("self/") and subject not in config.watch_of
 
 
-def _orphaned(config: Config, alert: Alert) -> bool:
+def _orphaned(config: Config, alert: Alert, now: float) -> bool:
     if alert.subject.startswith("self/"):
-        return False
+        return _own_orphaned(config, alert, now)
     watch = config.watch_of.get(alert.subject)
-    if watch is None:
+    if watch is None or watch.organization != alert.organization:
         return True
     return all(rules.fingerprint(rule, watch) != alert.fingerprint for rule in rules.applicable(config, watch))
+
+
+def _own_orphaned(config: Config, alert: Alert, now: float) -> bool:
+    """Whether it is about a channel or an organization that is gone, or left behind by a drill that was cut off."""
+    name = alert.subject.removeprefix("self/")
+    if name.startswith("drill-"):
+        return now - alert.triggered_at > _DRILL_LASTS
+    part = name.removeprefix(f"{alert.organization}.")
+    declared = {one.slug for one in config.organizations} or {alert.organization}
+    if alert.organization not in declared or own_watch(config, part, alert.organization).subject != alert.subject:
+        return True
+    channel = config.channel_of.get(part.removeprefix("channel."))
+    return part.startswith("channel.") and (channel is None or channel.organization != alert.organization)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from math import isfinite
 from operator import eq, ge, gt, le, lt, ne
 
 from alerting.config import SEVERITIES, Config, Rule, Watch
@@ -83,7 +84,8 @@ def _concerns(rule: Rule, watch: Watch) -> bool:
 def value_of(observation: Observation, metric: str) -> float | None:
     """What the observation says of a metric; None where it says nothing, which breaks and proves nothing."""
     if metric in observation.values:
-        return observation.values[metric]
+        value = observation.values[metric]
+        return value if value is not None and isfinite(value) else None
     return _STATUS_VALUES[observation.status] if metric == STATUS else None
 
 
@@ -91,7 +93,7 @@ def advance(rule: Rule, breach: Breach | None, observation: Observation) -> Brea
     """The breach after this observation: begun, continued, ended, or as it was where the value is missing."""
     value = value_of(observation, rule.metric_name)
     if value is None:
-        return breach
+        return standing(rule, breach)
     if not OPERATORS[rule.operator](value, rule.threshold):
         return None
     if breach is None:
@@ -104,6 +106,13 @@ def advance(rule: Rule, breach: Breach | None, observation: Observation) -> Brea
         value=value,
         message=observation.message,
     )
+
+
+def standing(rule: Rule, breach: Breach | None) -> Breach | None:
+    """The breach, if its last value still breaks the rule as the rule is now: thresholds are edited meanwhile."""
+    if breach is None or breach.value is None or OPERATORS[rule.operator](breach.value, rule.threshold):
+        return breach
+    return None
 
 
 def confirmed(rule: Rule, watch: Watch, breach: Breach, now: float) -> bool:

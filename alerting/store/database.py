@@ -17,8 +17,8 @@ database = peewee.DatabaseProxy()
 
 DatabaseError = peewee.DatabaseError
 IntegrityError = peewee.IntegrityError
-Unavailable = (peewee.OperationalError, peewee.InterfaceError, MaxConnectionsExceeded)
-"""What is raised while the database is away, locked, or every connection is taken: try again later."""
+Unavailable = (peewee.OperationalError, peewee.InterfaceError, peewee.InternalError, MaxConnectionsExceeded)
+"""What is raised while the database is away, locked, read-only, or every connection is taken: try again later."""
 
 _MIGRATIONS = Path(__file__).with_name("migrations")
 _MIGRATION_LOCK = 71000  # any number of our own: the key of PostgreSQL's advisory lock around migrations
@@ -31,7 +31,7 @@ _writer = threading.RLock()
 
 def open_database(url: str, connections: int = 20) -> None:
     """Point the store at `url` (sqlite:///path, postgres://…, postgresql://…). No connection is made yet."""
-    database.initialize(_sqlite(url) if url.startswith("sqlite") else _postgresql(url, connections))
+    database.initialize(_sqlite(url, connections) if url.startswith("sqlite") else _postgresql(url, connections))
 
 
 def close_database() -> None:
@@ -93,12 +93,18 @@ def pending_migrations() -> list[str]:
     return [row.name for row in rows if row.applied is None]
 
 
-def _sqlite(url: str) -> PooledSqliteDatabase:
+def _sqlite(url: str, connections: int) -> PooledSqliteDatabase:
     path = url.partition("///")[2]
     _create_privately(path)
     # IMMEDIATE: a transaction that reads first and writes later would otherwise fail at once as "locked".
     return PooledSqliteDatabase(
-        path, pragmas=_SQLITE_PRAGMAS, lock_type="IMMEDIATE", autoconnect=False, check_same_thread=False
+        path,
+        pragmas=_SQLITE_PRAGMAS,
+        lock_type="IMMEDIATE",
+        max_connections=connections,
+        timeout=5,
+        autoconnect=False,
+        check_same_thread=False,
     )
 
 
