@@ -16,7 +16,7 @@ from alerting.messages import Item, Message
 from alerting.routing import Due
 from alerting.store import alerts, channel_states, events, outbox
 from alerting.store.channel_states import State
-from alerting.store.database import reading, transaction
+from alerting.store.database import reading, taking_turns
 from alerting.store.outbox import CATCH_UP, Claim
 
 logger = logging.getLogger("vedette.delivery")
@@ -41,8 +41,13 @@ def due_channels(now: float) -> list[str]:
 
 
 def refresh(config: Config) -> None:
-    """Let channels whose settings were changed speak at once: they are no longer the ones that were refused."""
-    with transaction():
+    """Let channels whose settings were changed speak at once: they are no longer the ones that were refused.
+
+    Channels that come back, after they had been taken out of the configuration, say what they missed.
+    """
+    with taking_turns():
+        channel_states.keep_only(config.channel_of)
+        outbox.revive(config.channel_of)
         for channel in config.channels:
             state = channel_states.get(channel.name)
             if state.fingerprint and state.fingerprint != _fingerprint(channel):
@@ -64,11 +69,13 @@ def deliver_next(config: Config, name: str, base_url: str, owner: str, clock: Cl
     """Deliver the channel's next message, if it has one and nobody else is at it. Whether it was tried."""
     now = clock()
     channel = config.channel_of.get(name)
-    with transaction():
+    with taking_turns():
         state = channel_states.get(name)
         claims = outbox.claim(name, owner, now, CATCH_UP if state.rate_limited else 1)
         told = alerts.many(one.alert for one in claims)
         first = bool(claims) and outbox.first_told(claims[0].alert, name)
+    # The message will speak of the alert as it is now, not as it was when the row was made: the ledger must know.
+    claims = [replace(one, severity=told[one.alert].severity) if one.alert in told else one for one in claims]
     claims = _deliverable(claims, channel, told, now)
     if not claims or channel is None:
         return False
@@ -82,7 +89,7 @@ def _deliverable(claims: list[Claim], channel: Channel | None, told: dict[int, A
     lost = [one for one in claims if channel is None or one.alert not in told]
     if lost:
         outcome = "the alert is gone" if channel is not None else "the channel is gone from the configuration"
-        with transaction():
+        with taking_turns():
             outbox.dead(lost, outcome, now)
         logger.warning("not delivered to %s: %s", lost[0].channel, outcome)
     return [one for one in claims if one not in lost]
@@ -115,16 +122,19 @@ def _record_success(
     started: float,
     now: float,
 ) -> None:
-    with transaction():
+    refused = f"refused for {', '.join(receipt.refused)}" if receipt.refused else ""
+    with taking_turns():
+        if state.broken_since is not None:
+            own.observe(config, _part(channel), None, now, [channel.organization])
         outbox.delivered(claims, receipt.provider_id, now)
-        outbox.attempted(claims, started, now - started, "delivered", "", "")
-        pause = now + PACE.get(channel.kind, 0.0)
-        channel_states.put(channel.name, State(pause, fingerprint=_fingerprint(channel)))
+        outbox.attempted(claims, started, now - started, "delivered", "", refused)
+        pause, more = now + PACE.get(channel.kind, 0.0), len(claims) == CATCH_UP
+        channel_states.put(channel.name, State(pause, more and state.rate_limited, fingerprint=_fingerprint(channel)))
         events.append([_notice("notification.sent", channel, claims, message.reason)], now)
+    if refused:
+        logger.warning("told %s, but the message was %s", channel.name, refused)
     latency = now - min(one.created_at for one in claims)
     logger.info("told %s: %s, %d alerts, %.2f s after the change", channel.name, message.reason, len(claims), latency)
-    if state.broken_since is not None:
-        own.observe(config, _part(channel), None, now, [channel.organization])
 
 
 def _record_failure(
@@ -136,19 +146,20 @@ def _record_failure(
     started: float,
     now: float,
 ) -> None:
-    with transaction():
+    with taking_turns():
+        if error.action == "give_up":
+            fault = f"Channel {channel.name} is broken: {error.message}"
+            own.observe(config, _part(channel), fault, now, [channel.organization])
         outbox.attempted(claims, started, now - started, error.action, error.reason, error.message)
         maybe_told = error.arrived == "unknown"
         due_at = now if error.action in ("plain", "wait") else now + backoff(max(one.attempts for one in claims))
         outbox.failed(claims, error.reason, due_at, maybe_told, plain=error.action == "plain")
         channel_states.put(channel.name, _after(error, channel, state, now))
-        events.append([_notice("notification.failed", channel, claims, error.reason)], now)
         if error.action == "give_up":
             _fall_back(config, channel, claims, now)
-    logger.warning("not delivered to %s: %s (%s)", channel.name, error.message, error.action)
-    if error.action == "give_up":
-        fault = f"Channel {channel.name} is broken: {error.message}"
-        own.observe(config, _part(channel), fault, now, [channel.organization])
+        events.append([_notice("notification.failed", channel, claims, error.reason)], now)
+    where = f", field {error.field}" if error.field else ""
+    logger.warning("not delivered to %s: %s (%s%s)", channel.name, error.message, error.action, where)
 
 
 def backoff(attempts: int) -> float:
@@ -174,7 +185,7 @@ def _fall_back(config: Config, channel: Channel, claims: Sequence[Claim], now: f
     broken = channel_states.broken()
     for one in claims:
         alert = alerts.get(one.alert)
-        if alert is not None:
+        if alert is not None and (alert.resolved_at is None or one.reason == "resolved"):
             due = [Due(name, one.reason, one.change, now) for name in others if name not in broken]  # type: ignore[arg-type]
             outbox.enqueue(alert, due, now)
 
@@ -195,6 +206,7 @@ def _compose(
         thread_key=thread,
         first_in_thread=first,
         repeated=any(one.repeated for one in claims),
+        link=f"{base_url}/monitoring",
     )
 
 

@@ -8,10 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 from alerting import dispatch
 from alerting.config import Config
-from alerting.store.database import DatabaseError, describe
+from alerting.store.database import DatabaseError, Unavailable, describe
 
 logger = logging.getLogger("vedette.delivery")
 
+_AWAY = 1.0  # seconds between two tries at what failed without having been put off in the outbox
 _FLOOR = 0.5  # seconds until the outbox is looked at without a hint: rows fall due, and web writes some
 
 
@@ -58,18 +59,20 @@ class Dispatcher:
                 for name in set(dispatch.due_channels(time.time())) - self._busy:
                     self._busy.add(name)
                     self._pool.submit(self._deliver, name)
-            except DatabaseError as error:
+            except (DatabaseError, *Unavailable) as error:
                 logger.error("the outbox cannot be read: %s", describe(error))
-                time.sleep(1.0)
+                time.sleep(_AWAY)
             self._news.wait(_FLOOR)
 
     def _deliver(self, name: str) -> None:
         try:
             dispatch.deliver_next(self._configuration(), name, self._base_url, self._owner)
-        except DatabaseError as error:
+        except (DatabaseError, *Unavailable) as error:
             logger.error("delivering to %s stopped at the database: %s", name, describe(error))
+            time.sleep(_AWAY)
         except Exception:
             logger.exception("delivering to %s failed", name)
+            time.sleep(_AWAY)
         finally:
             self._busy.discard(name)
             self._news.set()

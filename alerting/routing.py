@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 from alerting.config import Channel, Config, Route, Rule
 from alerting.lifecycle import Alert, Change
 from alerting.messages import Reason
+from alerting.rules import rank
 
 SEVERITY_POLICY: Mapping[str, tuple[str, ...]] = {
     "info": (),
@@ -95,12 +96,14 @@ def _trigger(alert: Alert, channel: str, told: Told | None, now: float, cooldown
 def _escalate(
     alert: Alert, channels: Iterable[str], told: Mapping[str, Told], waiting: Sequence[Pending], now: float
 ) -> Plan:
-    # A row still waiting would say at its own time what the new one says now.
     due = tuple(
         Due(name, "escalated" if _knows(told.get(name), alert) else "triggered", f"escalated:{alert.last_at:.6f}", now)
         for name in channels
+        if not _knows_the_worst(told.get(name), alert)
     )
-    return Plan(due, tuple(row.id for row in waiting))
+    # A row still waiting would say at its own time what the new one says now.
+    overtaken = {one.channel for one in due}
+    return Plan(due, tuple(row.id for row in waiting if row.channel in overtaken))
 
 
 def _resolve(alert: Alert, told: Mapping[str, Told], waiting: Sequence[Pending], now: float) -> Plan:
@@ -112,6 +115,11 @@ def _resolve(alert: Alert, told: Mapping[str, Told], waiting: Sequence[Pending],
 
 def _knows(told: Told | None, alert: Alert) -> bool:
     return told is not None and told.state == "triggered" and told.alert == alert.id
+
+
+def _knows_the_worst(told: Told | None, alert: Alert) -> bool:
+    """It eased and rose again, and this channel was never told that it had eased."""
+    return _knows(told, alert) and told is not None and rank(told.severity) >= rank(alert.severity)
 
 
 def _route(routes: Iterable[Route], alert: Alert) -> Route | None:

@@ -1,5 +1,6 @@
 """How each channel is: when it may speak next, whether its provider limits it or has refused it for good."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from alerting.store.models import ChannelState
@@ -30,6 +31,11 @@ def put(channel: str, state: State) -> None:
     ChannelState.insert(channel=channel, **columns).on_conflict(
         conflict_target=[ChannelState.channel], update=columns
     ).execute()
+
+
+def keep_only(channels: Iterable[str]) -> None:
+    """Forget the channels that are not among these."""
+    ChannelState.delete().where(ChannelState.channel.not_in(list(channels))).execute()
 
 
 def broken() -> dict[str, State]:

@@ -7,12 +7,15 @@ import peewee
 
 from alerting.lifecycle import Alert
 from alerting.routing import Due, Pending, Told
-from alerting.store.database import is_sqlite
+from alerting.store.database import database, is_sqlite
+from alerting.store.models import Alert as AlertRow
 from alerting.store.models import Attempt, ChannelState, Notification
 from alerting.store.models import Told as ToldRow
 
 LEASE = 60.0
 """Seconds a claim holds. No delivery may take longer: after it, another dispatcher sends the row again."""
+
+_LOCK = 71002  # any number of our own: the key of the advisory lock around claims
 
 CATCH_UP = 100
 """How many rows one catch-up message takes at most."""
@@ -56,9 +59,9 @@ def enqueue(alert: Alert, due: Iterable[Due], now: float) -> None:
 
 
 def drop(ids: Collection[int], outcome: str, now: float) -> None:
-    """Take rows out that have nothing left to say."""
+    """Take rows out that have nothing left to say. A lease stays: what is under way must not be overtaken."""
     if ids:
-        Notification.update(status="dropped", outcome=outcome, done_at=now, lease_until=None).where(
+        Notification.update(status="dropped", outcome=outcome, done_at=now).where(
             Notification.id.in_(list(ids)) & (Notification.status == "pending")
         ).execute()
 
@@ -68,7 +71,10 @@ def due_channels(now: float) -> list[str]:
     waiting_rows = (Notification.status == "pending") & (Notification.due_at <= now)
     held = ChannelState.select(ChannelState.channel).where(ChannelState.not_before > now)
     query = Notification.select(Notification.channel).where(
-        waiting_rows & Notification.channel.not_in(held) & Notification.channel.not_in(_busy(now))
+        waiting_rows
+        & Notification.channel.not_in(held)
+        & Notification.channel.not_in(_busy(now))
+        & ~peewee.fn.EXISTS(_earlier())
     )
     return [row.channel for row in query.distinct()]
 
@@ -116,8 +122,7 @@ def claim(channel: str, owner: str, now: float, limit: int = 1) -> list[Claim]:
     From here on a crash means the message may have been sent, so the row says so before anything leaves.
     """
     if not is_sqlite():  # SQLite's transaction is already the only writer
-        lock_key = peewee.fn.hashtext(channel)
-        Notification.select(peewee.fn.pg_advisory_xact_lock(71002, lock_key)).limit(1).execute()
+        database.execute_sql("select pg_advisory_xact_lock(%s, hashtext(%s))", (_LOCK, channel))
     ids = _claimable(channel, now, limit)
     if not ids:
         return []
@@ -127,6 +132,12 @@ def claim(channel: str, owner: str, now: float, limit: int = 1) -> list[Claim]:
     ).where(Notification.id.in_(ids)).execute()
     order = {row_id: place for place, row_id in enumerate(ids)}
     return sorted((_claim(row) for row in rows), key=lambda one: order[one.id])
+
+
+def take_over(owners: str, now: float) -> None:
+    """Claims of dispatchers whose name begins so are void: they are gone. Their messages may have been sent."""
+    under_way = (Notification.status == "pending") & (Notification.lease_until > now)
+    Notification.update(lease_until=None).where(under_way & Notification.lease_owner.startswith(owners)).execute()
 
 
 def delivered(claims: Sequence[Claim], provider_id: str | None, now: float) -> None:
@@ -140,15 +151,29 @@ def delivered(claims: Sequence[Claim], provider_id: str | None, now: float) -> N
 
 def failed(claims: Sequence[Claim], outcome: str, due_at: float, maybe_told: bool, plain: bool) -> None:
     """Not delivered: the rows wait until `due_at`. `maybe_told` False: this attempt surely did not arrive."""
+    _release(claims)
     for one in claims:
         Notification.update(
             due_at=due_at,
             outcome=outcome,
-            lease_until=None,
-            lease_owner=None,
             maybe_told=maybe_told or one.repeated,
             plain=plain or one.plain,
         ).where((Notification.id == one.id) & (Notification.status == "pending")).execute()
+
+
+def revive(channels: Iterable[str]) -> None:
+    """These channels are there: what died while they were gone waits again, if it is still worth saying.
+
+    That is the end of what they were told of, and the beginning of what is still open.
+    """
+    ours = Notification.channel.in_(list(channels)) & (Notification.status == "dead")
+    still_open = AlertRow.select(AlertRow.id).where(AlertRow.resolved_at.is_null())
+    believed = (ToldRow.channel == Notification.channel) & (ToldRow.state == "triggered")
+    known = ToldRow.select(ToldRow.alert).where(believed)
+    due = ((Notification.reason == "resolved") & Notification.alert.in_(known)) | (
+        (Notification.reason != "resolved") & Notification.alert.in_(still_open)
+    )
+    Notification.update(status="pending", done_at=None).where(ours & due).execute()
 
 
 def dead(claims: Sequence[Claim], outcome: str, now: float) -> None:
@@ -181,8 +206,12 @@ def oldest_waiting(now: float) -> float | None:
 
 
 def _busy(now: float) -> peewee.Select:
-    under_way = (Notification.status == "pending") & (Notification.lease_until > now)
-    return Notification.select(Notification.channel).where(under_way)
+    return Notification.select(Notification.channel).where(Notification.lease_until > now)
+
+
+def _release(claims: Sequence[Claim]) -> None:
+    ids = [one.id for one in claims]
+    Notification.update(lease_until=None, lease_owner=None).where(Notification.id.in_(ids)).execute()
 
 
 def _claimable(channel: str, now: float, limit: int) -> list[int]:

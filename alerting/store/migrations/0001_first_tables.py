@@ -46,6 +46,7 @@ create table notification (
     plain boolean not null, outcome text not null, done_at double precision, provider_id text);
 create unique index notification_once on notification (alert, change, channel);
 create index notification_due on notification (channel, due_at) where status = 'pending';
+create index notification_leased on notification (channel) where lease_until is not null;
 
 create table attempt (
     id {serial}, notification bigint not null, at double precision not null, seconds double precision not null,
