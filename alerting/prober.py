@@ -14,7 +14,7 @@ import schemas
 from alerting import grid, pipeline
 from alerting.config import Config, Watch
 from alerting.store import subjects
-from alerting.store.database import DatabaseError, describe, reading
+from alerting.store.database import Unavailable, describe, reading, transaction
 from probes import Observation
 from probes._machinery.runner import Runner
 
@@ -24,6 +24,7 @@ _IDLE = 0.5  # seconds the loop sleeps at most, so that a new configuration or t
 _BATCH = 500
 _KEPT = 100_000  # observations held in memory while the database cannot take them
 _CLOCK_JUMP = 5.0  # seconds the wall clock may move against the monotonic one before we distrust what we see
+_PAUSE = 10.0  # seconds a round may take before we take it that we were stopped: probes then end as if they had failed
 
 
 class Prober:
@@ -42,6 +43,7 @@ class Prober:
         self._running: set[str] = set()
         self._last: dict[str, Observation] = {}
         self._distrusted: set[str] = set()
+        self._round_began = time.monotonic()
         self._scheduled: Config | None = None
         self._threads = [
             threading.Thread(target=self._probe, name="prober"),
@@ -71,7 +73,8 @@ class Prober:
     def _probe(self) -> None:
         config = self._configuration()
         runner = Runner(denied_networks=config.denied_networks)
-        clock = time.time() - time.monotonic()
+        self._round_began = time.monotonic()
+        clock = time.time() - self._round_began
         try:
             while not self._stopping.is_set():
                 config = self._configuration()
@@ -97,12 +100,15 @@ class Prober:
         self._scheduled = config
 
     def _distrust_after_jump(self, clock: float) -> float:
-        """After the clock jumped or the machine slept, the first look at everything raises nothing."""
-        moved = time.time() - time.monotonic()
-        if abs(moved - clock) > _CLOCK_JUMP:
-            logger.warning("the clock moved by %.0f s: the next round only observes", moved - clock)
+        """After the clock jumped, the machine slept or we were stopped, the first look at everything raises nothing."""
+        monotonic = time.monotonic()
+        moved, paused = time.time() - monotonic, monotonic - self._round_began
+        if abs(moved - clock) > _CLOCK_JUMP or paused > _PAUSE:
+            words = "the clock moved by %.0f s, after a pause of %.0f s: the next round only observes"
+            logger.warning(words, moved - clock, paused)
             self._distrusted = set(self._last)
             self._scheduled = None
+        self._round_began = monotonic
         return moved
 
     def _begin_due(self, config: Config, runner: Runner) -> None:
@@ -142,9 +148,14 @@ class Prober:
         """Hand observations on until the probing has ended and nothing is left."""
         while not (self._stopping.is_set() and not self._threads[0].is_alive() and self._observed.empty()):
             batch = self._take()
-            while batch and not self._stored(batch):
-                if self._stopping.wait(1.0):
-                    return
+            groups = _one_a_subject(batch)
+            while groups:
+                try:
+                    groups[:1] = self._store_group(groups[0])
+                except Unavailable as error:
+                    logger.error("the database takes nothing: %s; trying again", describe(error))
+                    if self._stopping.wait(1.0):
+                        return
             if batch:
                 self._on_stored()
 
@@ -158,24 +169,24 @@ class Prober:
             pass
         return batch
 
-    def _stored(self, batch: Sequence[Observation]) -> bool:
-        """Whether the database took the batch. A fault of our own in judging it must not stop the rest."""
+    def _store_group(self, group: list[Observation]) -> list[list[Observation]]:
+        """Store them; what is left to try. One that cannot be judged must not take the others with it."""
         try:
-            for group in _one_a_subject(batch):
-                self._ingest(group)
-        except DatabaseError as error:
-            logger.error("the database takes nothing: %s; trying again", describe(error))
-            return False
+            self._ingest(group)
+        except Unavailable:
+            raise
         except Exception:
-            logger.exception("judging a batch of %d observations failed", len(batch))
-        return True
+            if len(group) > 1:
+                return [[one] for one in group]
+            logger.exception("lost an observation of %s: it could not be judged", group[0].subject)
+        return []
 
     def _ingest(self, group: Sequence[Observation]) -> None:
         config, now = self._configuration(), time.time()
-        trusted = [one for one in group if one.subject not in self._distrusted]
-        first_looks = [one for one in group if one.subject in self._distrusted]
-        pipeline.ingest(config, trusted, now)
-        pipeline.ingest(config, first_looks, now, only_observe=True)
+        with transaction():  # both or neither: trying again must not count an observation twice
+            pipeline.ingest(config, [one for one in group if one.subject not in self._distrusted], now)
+            first_looks = [one for one in group if one.subject in self._distrusted]
+            pipeline.ingest(config, first_looks, now, only_observe=True)
         self._distrusted -= {one.subject for one in first_looks}
 
 

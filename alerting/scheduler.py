@@ -19,7 +19,7 @@ from alerting.dispatcher import Dispatcher
 from alerting.leader import Lead, lead
 from alerting.prober import Prober
 from alerting.settings import Settings
-from alerting.store import alerts, events, locks, settings_table
+from alerting.store import alerts, events, locks, outbox, settings_table
 from alerting.store.database import DatabaseError, describe, transaction
 from alerting.store.events import NewEvent
 from alerting.store.settings_table import SCHEDULER
@@ -29,7 +29,9 @@ logger = logging.getLogger("vedette.scheduler")
 TICK = 5.0
 """Seconds between two ticks."""
 
+_OWNER = "scheduler:"  # how the claims of schedulers begin: whoever leads takes over what another left behind
 _STANDBY = 2.0  # seconds between two tries at the lead
+_GAP = 10.0  # seconds between two rounds of judging after which nobody is blamed for having been silent
 _LOST_AFTER = 30.0  # seconds without a tick after which we no longer trust ourselves
 _STOP = 8.0  # seconds that ending may take, of the ten a platform grants
 _EVENTS_KEPT = 7 * 86400.0
@@ -78,7 +80,8 @@ class Acting:
         self._lead = ours
         self._started_at = time.time()
         self._ticked = time.monotonic()
-        owner = f"{socket.gethostname()}:{os.getpid()}"
+        self._looking_since = self._judged_at = self._started_at
+        owner = f"{_OWNER}{socket.gethostname()}:{os.getpid()}"
         self._dispatcher = Dispatcher(self._config, settings.base_url, owner)
         self._prober = Prober(self._config, self._dispatcher.hint)
         self._jobs = self._make_jobs()
@@ -100,6 +103,8 @@ class Acting:
         config = self._config()
         pipeline.reconcile(config, time.time())
         dispatch.refresh(config)
+        with transaction():
+            outbox.take_over(_OWNER, time.time())
         self._tick()
         self._dispatcher.start()
         self._prober.start()
@@ -158,8 +163,11 @@ class Acting:
 
     def _judge_waits(self) -> None:
         config, now = self._config(), time.time()
-        if pipeline.tick(config, now) + pipeline.mark_stale(config, now, self._started_at):
+        if not 0 <= now - self._judged_at <= _GAP:  # we slept, the clock jumped, or the database was away
+            self._looking_since = now
+        if pipeline.tick(config, now) + pipeline.mark_stale(config, now, self._looking_since):
             self._dispatcher.hint()
+        self._judged_at = now
 
     def _reload(self) -> None:
         outcome = self._watcher.refresh()
