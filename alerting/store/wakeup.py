@@ -13,7 +13,7 @@ _POLL = 0.05  # seconds; reading data_version costs microseconds
 
 
 class Listener(Protocol):
-    """Waits for news, at most `timeout` seconds; whether there may be any."""
+    """Waits for news, at most `timeout` seconds; whether there may be any. After it has (re)connected: there may."""
 
     def wait(self, timeout: float) -> bool: ...
 
@@ -31,12 +31,32 @@ class SqliteListener:
     """`PRAGMA data_version` changes when another connection has committed: a dedicated connection watches it."""
 
     def __init__(self) -> None:
+        self._connection: Any = None
+        self._version = 0
+
+    def wait(self, timeout: float) -> bool:
+        try:
+            if self._connection is None:
+                return self._connect()
+            return self._changes_within(timeout)
+        except Exception:  # as below
+            self.close()
+            time.sleep(min(1.0, timeout))
+            return True
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _connect(self) -> bool:
         import sqlite3
 
         self._connection = sqlite3.connect(database.obj.database, isolation_level=None, check_same_thread=False)
         self._version = self._read()
+        return True
 
-    def wait(self, timeout: float) -> bool:
+    def _changes_within(self, timeout: float) -> bool:
         end = time.monotonic() + timeout
         while (version := self._read()) == self._version:
             if time.monotonic() >= end:
@@ -44,9 +64,6 @@ class SqliteListener:
             time.sleep(min(_POLL, timeout))
         self._version = version
         return True
-
-    def close(self) -> None:
-        self._connection.close()
 
     def _read(self) -> int:
         return int(self._connection.execute("pragma data_version").fetchone()[0])
@@ -60,8 +77,9 @@ class PostgresListener:
 
     def wait(self, timeout: float) -> bool:
         try:
-            connection = self._listening()
-            return any(True for _ in connection.notifies(timeout=timeout, stop_after=1))
+            if self._connection is None:
+                return self._connect()
+            return any(True for _ in self._connection.notifies(timeout=timeout, stop_after=1))
         except Exception:  # whatever broke it, the log is read all the same and the next wait tries anew
             self.close()
             time.sleep(min(1.0, timeout))
@@ -73,15 +91,13 @@ class PostgresListener:
                 self._connection.close()
             self._connection = None
 
-    def _listening(self) -> Any:
-        if self._connection is None:
-            import psycopg
+    def _connect(self) -> bool:
+        import psycopg
 
-            arguments = dict(database.obj.connect_params)
-            arguments.pop("prefer_psycopg3", None)
-            self._connection = psycopg.connect(dbname=database.obj.database, autocommit=True, **arguments)
-            self._connection.execute(f"listen {CHANNEL}")
-        return self._connection
+        arguments = {name: value for name, value in database.obj.connect_params.items() if name != "prefer_psycopg3"}
+        self._connection = psycopg.connect(dbname=database.obj.database, autocommit=True, **arguments)
+        self._connection.execute(f"listen {CHANNEL}")
+        return True
 
 
 class RedisListener:
@@ -93,7 +109,9 @@ class RedisListener:
 
     def wait(self, timeout: float) -> bool:
         try:
-            return self._subscribed().get_message(timeout=timeout) is not None
+            if self._subscription is None:
+                return self._connect()
+            return self._subscription.get_message(timeout=timeout) is not None
         except Exception:  # Redis is only a hint: without it the log is still read every `timeout`
             self.close()
             time.sleep(min(1.0, timeout))
@@ -105,11 +123,10 @@ class RedisListener:
                 self._subscription.close()
             self._subscription = None
 
-    def _subscribed(self) -> Any:
-        if self._subscription is None:
-            self._subscription = redis_client(self._url).pubsub(ignore_subscribe_messages=True)
-            self._subscription.subscribe(REDIS_CHANNEL)
-        return self._subscription
+    def _connect(self) -> bool:
+        self._subscription = redis_client(self._url).pubsub(ignore_subscribe_messages=True)
+        self._subscription.subscribe(REDIS_CHANNEL)
+        return True
 
 
 def redis_client(url: str) -> Any:
