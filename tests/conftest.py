@@ -12,7 +12,7 @@ import pytest
 from tests.needing import missing_in
 
 _HERE = Path(__file__).parent
-_SERVERS = ("postgres", "netdata", "slack", "smtp", "redis", "chromium", "process")
+_SERVERS = ("postgres", "netdata", "http_target", "slack", "smtp", "redis", "chromium", "process")
 
 pytest_plugins = [f"tests.servers.{name}" for name in _SERVERS if (_HERE / "servers" / f"{name}.py").exists()]
 

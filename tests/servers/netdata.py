@@ -16,7 +16,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers.postgres import free_port, wait_until
+from tests.needing import need
+from tests.servers.freezing import wait_frozen
+from tests.waiting import free_port, wait_until
+
+_PATIENCE = 60.0
 
 _SETTINGS = """[global]
     run as user = {user}
@@ -73,11 +77,6 @@ _CHILD = """[stream]
 """
 
 
-def program() -> str | None:
-    """Netdata's program, None where it is not installed."""
-    return shutil.which("netdata") or next((path for path in ("/usr/sbin/netdata",) if Path(path).exists()), None)
-
-
 class NetdataAgent:
     """One agent with a directory of its own below `root`, its GUID set beforehand."""
 
@@ -96,7 +95,7 @@ class NetdataAgent:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> "NetdataAgent":
-        command = [program() or "netdata", "-D", "-c", str(self.home / "etc/netdata.conf")]
+        command = [str(need("netdata")["netdata"]), "-D", "-c", str(self.home / "etc/netdata.conf")]
         environment = {**os.environ, "DISABLE_TELEMETRY": "1", "DO_NOT_TRACK": "1"}
         with (self.home / "log/out").open("ab") as log:
             self._process = subprocess.Popen(
@@ -117,10 +116,12 @@ class NetdataAgent:
 
     def wait_data(self, guid: str | None = None) -> None:
         """Until there is a real row: neither missing nor null nor the zeros of the very first second."""
-        wait_until(lambda: self._has_data(guid or self.guid), f"data of {guid or self.name}")
+        wait_until(lambda: self._has_data(guid or self.guid), _PATIENCE, f"data of {guid or self.name}")
 
     def freeze(self) -> None:
         self._signal(signal.SIGSTOP)
+        if self._process is not None:
+            wait_frozen(self._process.pid)
 
     def thaw(self) -> None:
         self._signal(signal.SIGCONT)
@@ -179,8 +180,7 @@ class NetdataFamily:
 
 
 def _directory() -> Path:
-    if program() is None:
-        pytest.skip("missing: Netdata (Debian package netdata)")
+    need("netdata")
     return Path(tempfile.mkdtemp(prefix="vnd-"))
 
 

@@ -1,14 +1,13 @@
 """A real PostgreSQL primary with a streaming standby, on free loopback ports in a directory of their own."""
 
+import contextlib
 import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,35 +15,14 @@ import psutil
 import psycopg
 import pytest
 
+from tests.needing import need
+from tests.servers.freezing import wait_frozen
+from tests.waiting import free_port, wait_until
+
 USER = "odoo"
 NAME = "replica"  # the standby's application_name
 SLOT = "replica_slot"
 _PATIENCE = 60.0
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
-
-
-def wait_until(condition: Callable[[], Any], what: str, timeout: float = _PATIENCE) -> Any:
-    """The first true value of `condition`; TimeoutError naming `what` where none comes."""
-    end = time.monotonic() + timeout
-    while time.monotonic() < end:
-        if value := condition():
-            return value
-        time.sleep(0.02)
-    raise TimeoutError(f"not within {timeout:g} s: {what}")
-
-
-def binaries() -> Path | None:
-    """The directory of the newest server installed, None where there is none."""
-    versions = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: float(path.parts[-3]))
-    if versions:
-        return versions[-1].parent
-    found = shutil.which("initdb")
-    return Path(found).resolve().parent if found else None
 
 
 class PostgresServer:
@@ -74,6 +52,7 @@ class PostgresServer:
             "fsync": "off",
             "max_connections": 250,
             "max_wal_senders": 20,
+            "wal_receiver_status_interval": "1s",  # so that a test need not wait ten for the next report
         }
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         with (self.home / f"{self.name}.log").open("ab") as log:
@@ -82,7 +61,7 @@ class PostgresServer:
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.home, start_new_session=True,
             )  # fmt: skip
         if wait:
-            wait_until(self.answers, f"PostgreSQL {self.name} answers")
+            wait_until(self.answers, _PATIENCE, f"PostgreSQL {self.name} to answer")
 
     def answers(self) -> bool:
         try:
@@ -108,7 +87,7 @@ class PostgresServer:
 
     def freeze(self) -> None:
         """Stop every process of the server, as a hung machine would: its sockets stay open."""
-        self._signal(signal.SIGSTOP)
+        wait_frozen(*self._signal(signal.SIGSTOP))
 
     def thaw(self) -> None:
         self._signal(signal.SIGCONT)
@@ -117,6 +96,7 @@ class PostgresServer:
         """Connections are taken by the kernel and never served."""
         assert self._process is not None
         os.kill(self._process.pid, signal.SIGSTOP)
+        wait_frozen(self._process.pid)
 
     def kill(self) -> None:
         self._signal(signal.SIGKILL)
@@ -133,15 +113,16 @@ class PostgresServer:
             self.kill()
         self._process = None
 
-    def _signal(self, number: int) -> None:
+    def _signal(self, number: int) -> list[int]:
+        """To every process of the server; the pids it went to."""
         if self._process is None or self._process.poll() is not None:
-            return
-        parent = psutil.Process(self._process.pid)
+            return []
+        parent, reached = psutil.Process(self._process.pid), []
         for process in [parent, *parent.children(recursive=True)]:
-            try:
+            with contextlib.suppress(psutil.NoSuchProcess):
                 process.send_signal(number)
-            except psutil.NoSuchProcess:
-                continue
+                reached.append(process.pid)
+        return reached
 
     def _reap(self) -> None:
         if self._process is not None:
@@ -152,16 +133,13 @@ class PostgresServer:
 class PostgresPair:
     """A primary and a standby that streams from it under the name `replica`."""
 
-    def __init__(self) -> None:
-        found = binaries()
-        if found is None:
-            raise FileNotFoundError("no PostgreSQL server here (Debian: postgresql)")
+    def __init__(self, programs: Path) -> None:
         self.home = Path(tempfile.mkdtemp(prefix="vpg-"))  # short: a unix socket's path has at most 107 bytes
         if os.geteuid() == 0:
             nobody = pwd.getpwnam("nobody")
             os.chown(self.home, nobody.pw_uid, nobody.pw_gid)
-        self.primary = PostgresServer(self.home, "p", found)
-        self.standby = PostgresServer(self.home, "s", found)
+        self.primary = PostgresServer(self.home, "p", programs)
+        self.standby = PostgresServer(self.home, "s", programs)
 
     @property
     def dsn(self) -> str:
@@ -180,7 +158,7 @@ class PostgresPair:
 
     def wait_streaming(self) -> None:
         """Until the standby streams and has replayed everything."""
-        wait_until(self._is_in_step, "the standby streams and has replayed everything")
+        wait_until(self._is_in_step, _PATIENCE, "the standby to stream and to have replayed everything")
 
     def write(self, megabytes: int) -> None:
         """Make the primary write at least so much WAL."""
@@ -207,9 +185,7 @@ def _as_nobody() -> list[str]:
 
 
 def _pair() -> Iterator[PostgresPair]:
-    if binaries() is None:
-        pytest.skip("missing: a PostgreSQL server (Debian package postgresql)")
-    pair = PostgresPair()
+    pair = PostgresPair(need("postgresql")["initdb"].resolve().parent)
     try:
         yield pair.start()
     finally:
