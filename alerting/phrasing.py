@@ -18,8 +18,7 @@ _DIRECTIONS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\
 
 def one_line(text: str) -> str:
     """The text on one line, without control characters, lone surrogates and marks that turn its direction."""
-    flat = " ".join(text.split())
-    return "".join(char for char in flat if unicodedata.category(char) not in ("Cc", "Cs") and char not in _DIRECTIONS)
+    return " ".join("".join(char for char in text if char.isspace() or _is_shown(char)).split())
 
 
 def clip(text: str, limit: int) -> str:
@@ -76,6 +75,10 @@ def metric_label(metric: str) -> str:
     suffix = next((one for one in _SUFFIXES if metric.endswith(one)), "")
     words = one_line(metric.removesuffix(suffix).replace("_", " "))
     return words[:1].upper() + words[1:]
+
+
+def _is_shown(char: str) -> bool:
+    return unicodedata.category(char) not in ("Cc", "Cs") and char not in _DIRECTIONS
 
 
 def _zone(name: str) -> tzinfo:

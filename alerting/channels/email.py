@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from email.errors import HeaderParseError
 from email.headerregistry import Address
 from email.message import EmailMessage
-from email.utils import parseaddr
 from typing import Any
 
 from alerting.channels._email_parts import mail
@@ -16,6 +15,8 @@ from alerting.messages import Message
 from alerting.phrasing import one_line
 
 _ADDRESS = re.compile(r"""[^\s@,;:<>()\[\]\\"]{1,64}@[^\s@,;:<>()\[\]\\"]{1,253}""")
+
+_NAMED = re.compile(r"([^<>]*)<([^<>]+)>")
 
 _UNWRITABLE = (553, b"the server does not take addresses like this one (SMTPUTF8)")
 
@@ -46,7 +47,8 @@ def _required(settings: Mapping[str, Any], key: str, variable: str) -> str:
 
 def _address(text: str, field: str) -> Address:
     """One address, its domain in ASCII. Raises DeliveryError: what reads as two addresses would reach a stranger."""
-    name, spec = parseaddr(text) if "<" in text else ("", text)
+    named = _NAMED.fullmatch(text)
+    name, spec = (named[1].strip(' "'), named[2]) if named else ("", text)
     local, _, domain = spec.rpartition("@")
     try:
         if not _ADDRESS.fullmatch(spec) or not text.isprintable():
