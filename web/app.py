@@ -9,11 +9,9 @@ from flask import Flask, request
 from alerting.settings import Settings
 from alerting.store.database import open_database
 from web import errors, health, requests_log
+from web.bodies import LARGEST_BODY, too_large
 from web.errors import Problem
 from web.state import Vedette, Watcher, vedette, watcher_for
-
-LARGEST_BODY = 1_048_576
-"""Bytes a request's body may have."""
 
 API = "/api/v1"
 """Where the API's routes begin."""
@@ -24,7 +22,8 @@ _BLUEPRINTS = ("health", "info", "sign_in", "stream", "pages")
 def create_app(settings: Settings, watcher: Watcher | None = None) -> Flask:
     """The application for these settings. It opens the store, and connects to nothing."""
     app = Flask("web", static_folder="static", template_folder="templates")
-    app.config.update(MAX_CONTENT_LENGTH=LARGEST_BODY, MAX_FORM_MEMORY_SIZE=LARGEST_BODY)
+    # One byte more, so that a body without a length that is too long can be told from one that just fits.
+    app.config.update(MAX_CONTENT_LENGTH=LARGEST_BODY + 1, MAX_FORM_MEMORY_SIZE=LARGEST_BODY)
     app.extensions["vedette"] = Vedette(settings, watcher or watcher_for(settings))
     open_database(settings.database_url)
     requests_log.register(app)
@@ -52,7 +51,7 @@ def _register_blueprints(app: Flask) -> None:
 def _refuse_early() -> None:
     """What no view wants to see: a body that is too large, and texts no database can hold."""
     if (request.content_length or 0) > LARGEST_BODY:
-        raise Problem(413, f"a body may have {LARGEST_BODY} bytes")
+        raise too_large()
     if "\0" in request.path or any("\0" in value for values in request.args.listvalues() for value in values):
         raise Problem(400, "an address must not contain the character NUL")
     vedette().refresh()

@@ -18,6 +18,9 @@ from web.state import now, vedette
 COOKIE = "vedette_session"
 """The page's cookie."""
 
+VIEW_PAGE = "org.monitoring.view"
+"""The permission the page asks for, alias monitoring:view."""
+
 SIGNED_IN = "signed-in"
 """Stands where a permission would: any caller will do."""
 
@@ -27,6 +30,8 @@ View = TypeVar("View", bound=Callable[..., Any])
 
 def caller() -> Caller | None:
     """Who makes this request, by its Authorization header, else the page's cookie. None for nobody we know."""
+    if not _presents_something():
+        return None
     if "caller" not in g:
         with reading():
             g.caller = _by_header() if _header() is not None else _by_cookie()
@@ -67,6 +72,8 @@ def require(permission: str) -> Callable[[View], View]:
     def decorate(view: View) -> View:
         @wraps(view)
         def guarded(*arguments: Any, **named: Any) -> Any:
+            if not _presents_something():
+                raise unauthorized()
             with reading():
                 check(permission)
                 return view(*arguments, **named)
@@ -120,6 +127,11 @@ def set_cookie(response: Response, user: str) -> None:
 def clear_cookie(response: Response) -> None:
     """Forget the page's cookie."""
     response.delete_cookie(COOKIE, httponly=True, secure=_is_https(vedette().settings), samesite="Lax", path="/")
+
+
+def _presents_something() -> bool:
+    """Whether there is anything to look up: strangers cost no connection."""
+    return _header() is not None or COOKIE in request.cookies
 
 
 def _header() -> str | None:

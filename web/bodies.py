@@ -12,6 +12,9 @@ import schemas
 from schemas import Fault
 from web.errors import Problem, bad_input
 
+LARGEST_BODY = 1_048_576
+"""Bytes a request's body may have."""
+
 DEEPEST = 32
 """Levels of nesting a body may have."""
 
@@ -51,7 +54,15 @@ def document() -> Any:
 def raw_body() -> bytes:
     """The request's body. Raises Problem 408 where it does not arrive in time, 413 where it is too long."""
     with _deadline():
-        return request.get_data(cache=True)
+        data = request.get_data(cache=True)
+    if len(data) > LARGEST_BODY:  # sent in chunks, without a length: what was over the limit is cut off in silence
+        raise too_large()
+    return data
+
+
+def too_large() -> Problem:
+    """413."""
+    return Problem(413, f"a body may have at most {LARGEST_BODY} bytes")
 
 
 def limit(usual: int = 50) -> int:

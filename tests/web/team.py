@@ -99,7 +99,7 @@ class Api:
         self._client = client
         self.headers = {} if token is None else {"Authorization": f"Bearer {token}"}
 
-    def __call__(self, method: str, path: str, json: Any = None, headers: Mapping[str, str] = {}, **named: Any) -> Any:  # noqa: B006
+    def __call__(self, method: str, path: str, json: Any = None, headers: Mapping[str, str] = {}, **named: Any) -> Any:
         return self._client.open(
             f"/api/v1{path}", method=method, json=json, headers={**self.headers, **headers}, **named
         )

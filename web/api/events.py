@@ -77,7 +77,7 @@ def _audience() -> Audience:
         types = patterns(request.args.get("type", ""))
     except ValueError as error:
         raise bad_input("the parameter type cannot be used", [Fault("/type", str(error))]) from None
-    audience = audience_of(caller.where, caller.is_superuser, types)
+    audience = audience_of(caller.where, types)
     if audience.is_empty():
         raise Problem(403, "this needs the permission org.monitoring.view or org.monitoring.alerts.view")
     return audience
