@@ -230,7 +230,7 @@ def facts(item: Item, message: Message) -> tuple[tuple[str, str], ...]:
     pairs = [(title, value) for title, value in where if value]
     if item.told == "resolved":
         end = item.resolved_at or message.at
-        pairs += [("Lasted", lasted(item, message.at)), ("Began", start), ("Ended", moment(end, message.timezone))]
+        pairs += [("Began", start), ("Ended", moment(end, message.timezone))]
     else:
         pairs.append(("Since", f"{start} ({ago(message.at - item.started_at)})"))
     pairs.append(("Occurrences", str(item.occurrences)))
@@ -246,7 +246,7 @@ def story(item: Item, at: float) -> tuple[str, ...]:
     """Why there is, or was, an alert: the reason, then the observation's own words where they say more."""
     reason = why(item, at)
     if item.told == "resolved":
-        reason = f"Over after {lasted(item, at)}." + (f" It was: {reason}" if reason else "")
+        reason = f"Lasted {lasted(item, at)}." + (f" It was: {reason}" if reason else "")
     return tuple(said for said in (reason, details(item)) if said)
 
 

@@ -15,7 +15,8 @@ _DARK = """
 :root { color-scheme: light dark; supported-color-schemes: light dark; }
 @media (prefers-color-scheme: dark) {
   .page { background: #16181c !important; }
-  .card { background: #22252b !important; border-color: #3a3f47 !important; }
+  .card { background: #22252b !important; border-top-color: #3a3f47 !important;
+    border-right-color: #3a3f47 !important; border-bottom-color: #3a3f47 !important; }
   .text, .link { color: #f2f3f5 !important; }
   .faint { color: #a9b0ba !important; }
   .button { background: #f2f3f5 !important; color: #16181c !important; }

@@ -47,7 +47,8 @@ def test_a_phone_shows_state_name_and_reason() -> None:
 def test_a_resolved_one_says_how_long_it_lasted() -> None:
     over = message(item(told="resolved", resolved_at=AT - 10, started_at=AT - 310), reason="resolved")
     assert messages.headline(over) == "✅ Resolved: HTTP down: website, after 5 minutes"
-    assert "Lasted: 5 minutes\nBegan: 21 Nov 2026, 04:14 CET\nEnded: 21 Nov 2026, 04:19 CET" in messages.text_body(over)
+    assert "Lasted 5 minutes. It was: HTTP 500 (expected 200)" in messages.text_body(over)
+    assert "Began: 21 Nov 2026, 04:14 CET\nEnded: 21 Nov 2026, 04:19 CET" in messages.text_body(over)
 
 
 def test_a_repeat_says_so() -> None:
