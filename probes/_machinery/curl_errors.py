@@ -35,7 +35,6 @@ _SENTENCES = {
     pycurl.E_BAD_CONTENT_ENCODING: "the body is not in the encoding its headers name",
     pycurl.E_RECV_ERROR: "the connection broke while the answer was being read",
     pycurl.E_SEND_ERROR: "the connection broke while the request was being sent",
-    pycurl.E_WRITE_ERROR: "the answer has more headers than any sound one",
 }
 
 _CERTIFICATE = (

@@ -2,9 +2,9 @@
 
 import os
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from socket import socket
+from socket import SocketType
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
@@ -16,7 +16,6 @@ from probes._machinery.requests import HttpReply, HttpRequest
 _WEB = pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS
 _MOST_REDIRECTS = 5
 _OBEY_STATUS_CODE = 2  # CURLFOLLOW_OBEYCODE: a 303 after a POST is fetched with GET, whatever the method was
-_MOST_HEADER_LINES = 1000
 _WITH_BODY = ("POST", "PUT", "PATCH")
 _VERSIONS = {
     "1.0": pycurl.CURL_HTTP_VERSION_1_0,
@@ -67,6 +66,30 @@ class _Lent:
 
     def fileno(self) -> int:
         return self._descriptor
+
+
+class HeaderLines(Mapping[str, str]):
+    """An answer's headers, lower-case names, read only when somebody asks; repeated ones are joined by ", "."""
+
+    __slots__ = ("_lines", "_read")
+
+    def __init__(self, lines: list[bytes]) -> None:
+        self._lines = lines
+        self._read: dict[str, str] | None = None
+
+    def __getitem__(self, name: str) -> str:
+        return self._all()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._all())
+
+    def __len__(self) -> int:
+        return len(self._all())
+
+    def _all(self) -> dict[str, str]:
+        if self._read is None:
+            self._read = _parse_headers(self._lines)
+        return self._read
 
 
 class CurlHandle:
@@ -132,7 +155,7 @@ class CurlHandle:
         error = None if code == 0 or self._truncated else self._error(code, text)
         return HttpReply(
             status=get(pycurl.RESPONSE_CODE),
-            headers=_parse_headers(self._headers),
+            headers=HeaderLines(self._headers.copy()),
             body=b"".join(self._body),
             error=error,
             truncated=self._truncated,
@@ -183,7 +206,7 @@ class CurlHandle:
         setopt(pycurl.USERAGENT, "vedette")
         setopt(pycurl.CAINFO, self._ca_file)
         setopt(pycurl.WRITEFUNCTION, self._take_body)
-        setopt(pycurl.HEADERFUNCTION, self._take_header)
+        setopt(pycurl.HEADERFUNCTION, self._headers.append)  # libcurl bounds them: 300 KB in all
         setopt(pycurl.OPENSOCKETFUNCTION, self._open_socket)
 
     def _set_wishes(self, wishes: Wishes) -> None:
@@ -221,17 +244,13 @@ class CurlHandle:
         self._truncated = True
         return 0  # fewer than offered: libcurl ends the exchange here
 
-    def _take_header(self, line: bytes) -> int | None:
-        self._headers.append(line)
-        return None if len(self._headers) < _MOST_HEADER_LINES else 0
-
     def _open_socket(self, _purpose: int, address: Any) -> Any:
         self._remote = address.addr
         if not self._allowed(address.addr[0]):
             self._refused = True
             return pycurl.SOCKET_BAD
         try:
-            return _Lent(socket(address.family, address.socktype, address.protocol).detach())
+            return _Lent(SocketType(address.family, address.socktype, address.protocol).detach())
         except OSError as trouble:
             self._own_trouble = trouble.strerror or str(trouble)
             return pycurl.SOCKET_BAD
