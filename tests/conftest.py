@@ -14,7 +14,8 @@ from tests.needing import missing_in
 _HERE = Path(__file__).parent
 _SERVERS = ("postgres", "netdata", "http_target", "slack", "smtp", "redis", "chromium", "process")
 
-pytest_plugins = [f"tests.servers.{name}" for name in _SERVERS if (_HERE / "servers" / f"{name}.py").exists()]
+pytest_plugins = ["tests.databases"]
+pytest_plugins += [f"tests.servers.{name}" for name in _SERVERS if (_HERE / "servers" / f"{name}.py").exists()]
 
 _lacking = pytest.StashKey[Counter[str]]()
 

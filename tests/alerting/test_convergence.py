@@ -183,7 +183,7 @@ def fresh(store: str) -> Iterator[Callable[[], None]]:
     yield empty
 
 
-EXAMPLES = int(os.environ.get("CONVERGENCE_EXAMPLES", "60"))
+EXAMPLES = int(os.environ.get("CONVERGENCE_EXAMPLES", "40"))
 
 
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
