@@ -156,6 +156,23 @@ def test_a_second_request_waits_behind_those_before_it(http_target: HttpTarget) 
     assert len(done) == 2
 
 
+def test_a_wait_in_line_in_the_middle_is_not_the_probes_own_either(http_target: HttpTarget) -> None:
+    def two() -> Running:
+        yield HttpRequest(http_target.url("/slow?seconds=0.1"))
+        yield HttpRequest(http_target.url("/ok"))
+        return Observation("ok")
+
+    runner = Runner(http_limit=1)
+    try:
+        runner.start(two(), "two", 0.6)
+        runner.start(fetch(http_target.url("/slow?seconds=1")), "before it in line", 5)
+        done = finish(runner)
+    finally:
+        runner.close()
+    assert done["two"][0].status == "ok", done["two"][0].message
+    assert done["two"][1] > 1
+
+
 def test_a_request_libcurl_will_not_take_is_a_reply_and_no_crash(runner: Runner) -> None:
     def odd() -> Running:
         reply = yield HttpRequest("http://a.example/", http_version="9")
