@@ -34,10 +34,17 @@ _BROKEN_PAUSE = 600.0  # a provider that refused us for good is asked again this
 Clock = Callable[[], float]
 
 
-def due_channels(now: float) -> list[str]:
+def due_channels(config: Config, now: float) -> list[str]:
     """Channels that have something to say now."""
     with reading():
-        return outbox.due_channels(now)
+        return outbox.due_channels(now, _suppressed(config))
+
+
+def _suppressed(config: Config) -> list[str]:
+    """Subjects whose parent is in trouble: the parent's message stands for theirs until it is mended."""
+    children = [watch for watch in config.watches if watch.parents]
+    troubled = alerts.troubled({parent for watch in children for parent in watch.parents})
+    return [watch.subject for watch in children if not troubled.isdisjoint(watch.parents)]
 
 
 def refresh(config: Config) -> None:
@@ -62,7 +69,7 @@ def paced(now: float) -> bool:
 
 def deliver_due(config: Config, base_url: str, owner: str, clock: Clock = time.time) -> int:
     """Deliver one message to every channel that is due, one after another. How many were tried."""
-    return sum(deliver_next(config, name, base_url, owner, clock) for name in due_channels(clock()))
+    return sum(deliver_next(config, name, base_url, owner, clock) for name in due_channels(config, clock()))
 
 
 def deliver_next(config: Config, name: str, base_url: str, owner: str, clock: Clock = time.time) -> bool:
@@ -71,7 +78,7 @@ def deliver_next(config: Config, name: str, base_url: str, owner: str, clock: Cl
     channel = config.channel_of.get(name)
     with taking_turns():
         state = channel_states.get(name)
-        claims = outbox.claim(name, owner, now, CATCH_UP if state.rate_limited else 1)
+        claims = outbox.claim(name, owner, now, CATCH_UP if state.rate_limited else 1, _suppressed(config))
         told = alerts.many(one.alert for one in claims)
         first = bool(claims) and outbox.first_told(claims[0].alert, name)
     # The message will speak of the alert as it is now, not as it was when the row was made: the ledger must know.

@@ -56,7 +56,7 @@ class Dispatcher:
         while not self._stopping:
             self._news.clear()
             try:
-                for name in set(dispatch.due_channels(time.time())) - self._busy:
+                for name in set(dispatch.due_channels(self._configuration(), time.time())) - self._busy:
                     self._busy.add(name)
                     self._pool.submit(self._deliver, name)
             except (DatabaseError, *Unavailable) as error:

@@ -243,9 +243,17 @@ def _enqueue(config: Config, change: Change, now: float) -> None:
         outbox.waiting(alert.id),
         now,
         rule.cooldown_seconds if rule is not None else 0.0,
+        _patience(config, alert.subject),
     )
     outbox.drop(plan.dropped, f"overtaken: {change.move}", now)
     outbox.enqueue(alert, plan.due, now)
+
+
+def _patience(config: Config, subject: str) -> float:
+    """How long the subject's first message waits for its parents to be looked at, in seconds."""
+    watch = config.watch_of.get(subject)
+    parents = [config.watch_of[name] for name in watch.parents if name in config.watch_of] if watch else []
+    return max((parent.every for parent in parents), default=0.0)
 
 
 def _fresh(config: Config, state: State, now: float) -> bool:

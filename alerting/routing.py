@@ -75,10 +75,15 @@ def plan(
     waiting: Sequence[Pending],
     now: float,
     cooldown: float,
+    patience: float = 0.0,
 ) -> Plan:
-    """The outbox rows a change asks for, given what each channel was last told and what still waits to be told."""
+    """The outbox rows a change asks for, given what each channel was last told and what still waits to be told.
+
+    `patience`: seconds a first message waits, because a child is often seen to fail before its parent is.
+    """
     if change.move == "triggered":
-        return Plan(tuple(_trigger(change.alert, name, told.get(name), now, cooldown) for name in channels))
+        first = now + patience
+        return Plan(tuple(_trigger(change.alert, name, told.get(name), first, cooldown) for name in channels))
     if change.move == "escalated":
         return _escalate(change.alert, channels, told, waiting, now)
     if change.move == "resolved":
@@ -86,10 +91,10 @@ def plan(
     return Plan()
 
 
-def _trigger(alert: Alert, channel: str, told: Told | None, now: float, cooldown: float) -> Due:
-    due_at = now
+def _trigger(alert: Alert, channel: str, told: Told | None, first: float, cooldown: float) -> Due:
+    due_at = first
     if alert.severity != "critical" and told is not None and told.triggered_at is not None:
-        due_at = max(now, told.triggered_at + cooldown)
+        due_at = max(first, told.triggered_at + cooldown)
     return Due(channel, "triggered", "triggered", due_at)
 
 

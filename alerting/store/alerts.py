@@ -26,6 +26,14 @@ def unresolved() -> list[AlertValue]:
     return [value(row) for row in Alert.select().where(Alert.resolved_at.is_null())]
 
 
+def troubled(subjects: Collection[str]) -> set[str]:
+    """Those of the subjects that have an unresolved alert."""
+    if not subjects:
+        return set()
+    open_ones = Alert.select(Alert.subject).where(Alert.subject.in_(list(subjects)) & Alert.resolved_at.is_null())
+    return {row.subject for row in open_ones}
+
+
 def save(alert: AlertValue) -> AlertValue:
     """Store a new alert (id 0) or the new state of one; the alert with its id."""
     columns = asdict(alert)

@@ -17,6 +17,8 @@ LEASE = 60.0
 
 _LOCK = 71002  # any number of our own: the key of the advisory lock around claims
 
+_TRIGGERS = ("triggered", "escalated")
+
 CATCH_UP = 100
 """How many rows one catch-up message takes at most."""
 
@@ -66,15 +68,14 @@ def drop(ids: Collection[int], outcome: str, now: float) -> None:
         ).execute()
 
 
-def due_channels(now: float) -> list[str]:
-    """Channels with a row that may be claimed now: due, the channel allowed to speak, and nothing under way there."""
-    waiting_rows = (Notification.status == "pending") & (Notification.due_at <= now)
+def due_channels(now: float, suppressed: Collection[str] = ()) -> list[str]:
+    """Channels with a row that may be claimed now: due, the channel allowed to speak, and nothing under way there.
+
+    `suppressed`: subjects whose parent is in trouble; that they are, too, is not told.
+    """
     held = ChannelState.select(ChannelState.channel).where(ChannelState.not_before > now)
     query = Notification.select(Notification.channel).where(
-        waiting_rows
-        & Notification.channel.not_in(held)
-        & Notification.channel.not_in(_busy(now))
-        & ~peewee.fn.EXISTS(_earlier())
+        _may_leave(now, suppressed) & Notification.channel.not_in(held)
     )
     return [row.channel for row in query.distinct()]
 
@@ -116,14 +117,14 @@ def next_due(now: float) -> float | None:
     return moment
 
 
-def claim(channel: str, owner: str, now: float, limit: int = 1) -> list[Claim]:
+def claim(channel: str, owner: str, now: float, limit: int = 1, suppressed: Collection[str] = ()) -> list[Claim]:
     """Take the channel's next rows, worst first, then oldest; none while another dispatcher has one of this channel.
 
     From here on a crash means the message may have been sent, so the row says so before anything leaves.
     """
     if not is_sqlite():  # SQLite's transaction is already the only writer
         database.execute_sql("select pg_advisory_xact_lock(%s, hashtext(%s))", (_LOCK, channel))
-    ids = _claimable(channel, now, limit)
+    ids = _claimable(channel, now, limit, suppressed)
     if not ids:
         return []
     rows = list(Notification.select().where(Notification.id.in_(ids)))
@@ -136,8 +137,8 @@ def claim(channel: str, owner: str, now: float, limit: int = 1) -> list[Claim]:
 
 def take_over(owners: str, now: float) -> None:
     """Claims of dispatchers whose name begins so are void: they are gone. Their messages may have been sent."""
-    under_way = (Notification.status == "pending") & (Notification.lease_until > now)
-    Notification.update(lease_until=None).where(under_way & Notification.lease_owner.startswith(owners)).execute()
+    under_way = (Notification.lease_until > now) & Notification.lease_owner.startswith(owners)
+    Notification.update(lease_until=None).where(under_way).execute()
 
 
 def delivered(claims: Sequence[Claim], provider_id: str | None, now: float) -> None:
@@ -214,21 +215,20 @@ def _release(claims: Sequence[Claim]) -> None:
     Notification.update(lease_until=None, lease_owner=None).where(Notification.id.in_(ids)).execute()
 
 
-def _claimable(channel: str, now: float, limit: int) -> list[int]:
+def _claimable(channel: str, now: float, limit: int, suppressed: Collection[str]) -> list[int]:
     rank = peewee.Case(Notification.severity, (("critical", 0), ("warning", 1)), 2)
-    query = (
-        Notification.select(Notification.id)
-        .where(
-            (Notification.channel == channel)
-            & (Notification.status == "pending")
-            & (Notification.due_at <= now)
-            & Notification.channel.not_in(_busy(now))
-            & ~peewee.fn.EXISTS(_earlier())
-        )
-        .order_by(rank, Notification.id)
-        .limit(limit)
-    )
+    ready = _may_leave(now, suppressed) & (Notification.channel == channel)
+    query = Notification.select(Notification.id).where(ready).order_by(rank, Notification.id).limit(limit)
     return [row.id for row in query]
+
+
+def _may_leave(now: float, suppressed: Collection[str]) -> peewee.Expression:
+    due = (Notification.status == "pending") & (Notification.due_at <= now)
+    free = Notification.channel.not_in(_busy(now)) & ~peewee.fn.EXISTS(_earlier())
+    if not suppressed:
+        return due & free
+    theirs = AlertRow.select(AlertRow.id).where(AlertRow.subject.in_(list(suppressed)))
+    return due & free & ~(Notification.reason.in_(_TRIGGERS) & Notification.alert.in_(theirs))
 
 
 def _earlier() -> peewee.Select:
