@@ -4,18 +4,23 @@ import ipaddress
 import socket
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.needing import missing_in
 
-_HERE = Path(__file__).parent
-_SERVERS = ("postgres", "netdata", "http_target", "slack", "smtp", "redis", "chromium", "process")
-
-pytest_plugins = ["tests.databases"]
-pytest_plugins += [f"tests.servers.{name}" for name in _SERVERS if (_HERE / "servers" / f"{name}.py").exists()]
+pytest_plugins = [
+    "tests.databases",
+    "tests.servers.chromium",
+    "tests.servers.http_target",
+    "tests.servers.netdata",
+    "tests.servers.postgres",
+    "tests.servers.process",
+    "tests.servers.redis",
+    "tests.servers.slack",
+    "tests.servers.smtp",
+]
 
 _lacking = pytest.StashKey[Counter[str]]()
 

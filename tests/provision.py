@@ -145,8 +145,8 @@ def _services_stay_down() -> Iterator[None]:
 
 def _disable(services: tuple[str, ...]) -> None:
     """Keep what was just installed from starting with the machine: it is for the tests alone."""
-    if services and shutil.which("systemctl"):
-        _run(["systemctl", "disable", *services], dict(os.environ))
+    for service in services:
+        _run(["update-rc.d", service, "disable"], dict(os.environ))
 
 
 def _remedy(server: Server) -> str:
