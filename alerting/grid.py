@@ -13,7 +13,10 @@ def phase(subject: str, every: float) -> float:
 def next_due(subject: str, every: float, after: float) -> float:
     """The first moment of the subject's grid beyond `after`, in epoch seconds."""
     shift = phase(subject, every)
-    return (math.floor((after - shift) / every) + 1) * every + shift
+    turn = math.floor((after - shift) / every) + 1
+    due = turn * every + shift
+    # A moment of the grid, divided and multiplied again, may come out as itself: it would be looked at twice.
+    return due if due > after else (turn + 1) * every + shift
 
 
 def missed(every: float, due: float, now: float) -> int:
