@@ -17,12 +17,14 @@ from alerting.store import subjects
 from alerting.store.database import Unavailable, describe, reading, transaction
 from probes import Observation
 from probes._machinery.runner import Runner
+from probes._machinery.times import seconds
 
 logger = logging.getLogger("vedette.scheduler")
 
 _IDLE = 0.5  # seconds the loop sleeps at most, so that a new configuration or the end is heard
 _BATCH = 500
 _KEPT = 100_000  # observations held in memory while the database cannot take them
+_TWO_LOOKS = 30.0
 _CLOCK_JUMP = 5.0  # seconds the wall clock may move against the monotonic one before we distrust what we see
 _PAUSE = 10.0  # seconds a round may take before we take it that we were stopped: probes then end as if they had failed
 
@@ -122,7 +124,7 @@ class Prober:
                 continue
             self._running.add(subject)
             probe = probes.find(watch.kind)(_bounded(watch), time.time(), self._last.get(subject))
-            runner.start(probe, subject, watch.every)
+            runner.start(probe, subject, _deadline(watch))
 
     def _plan_next(self, watch: Watch, late: float) -> None:
         now = time.time()
@@ -194,7 +196,12 @@ def _bounded(watch: Watch) -> Mapping[str, Any]:
     """The probe's configuration with a timeout that ends before its next turn."""
     if "timeout" not in schemas.load(f"probes/{watch.kind}").get("properties", {}):
         return watch.config
-    return {**watch.config, "timeout": min(watch.config.get("timeout", 10.0), watch.every * 0.9)}
+    return {**watch.config, "timeout": min(seconds(watch.config.get("timeout", 10.0)), watch.every * 0.9)}
+
+
+def _deadline(watch: Watch) -> float:
+    """Seconds after which a look is given up. A doubtful first look at a replica looks twice, whatever its interval."""
+    return max(watch.every, _TWO_LOOKS)
 
 
 def _one_a_subject(batch: Sequence[Observation]) -> list[list[Observation]]:
@@ -215,7 +222,7 @@ def observe_once(config: Config, watches: Sequence[Watch], last: Mapping[str, Ob
     try:
         for watch in watches:
             probe = probes.find(watch.kind)(_bounded(watch), time.time(), last.get(watch.subject))
-            runner.start(probe, watch.subject, watch.every)
+            runner.start(probe, watch.subject, _deadline(watch))
         observed: list[Observation] = []
         while runner.in_flight:
             observed += [replace(one, subject=name, at=time.time()) for name, one in runner.run_once(_IDLE)]

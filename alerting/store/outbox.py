@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import peewee
 
@@ -222,7 +223,7 @@ def _claimable(channel: str, now: float, limit: int, suppressed: Collection[str]
     return [row.id for row in query]
 
 
-def _may_leave(now: float, suppressed: Collection[str]) -> peewee.Expression:
+def _may_leave(now: float, suppressed: Collection[str]) -> Any:
     due = (Notification.status == "pending") & (Notification.due_at <= now)
     free = Notification.channel.not_in(_busy(now)) & ~peewee.fn.EXISTS(_earlier())
     if not suppressed:
