@@ -1,13 +1,11 @@
 """Alerts: what is wrong now, what was; acknowledging and resolving."""
 
-from typing import Any
-
 from flask import Blueprint, Response, request
 
 from alerting import pipeline
 from alerting.config import SEVERITIES
 from alerting.lifecycle import Alert
-from alerting.notices import rfc3339
+from alerting.shown import alert_document
 from alerting.store import alerts
 from web.answers import answer, listed
 from web.auth import known_caller, require
@@ -37,14 +35,14 @@ def list_alerts() -> Response:
         alert_type=request.args.get("alert_type"),
         server=request.args.get("server_id"),
     )
-    return listed(map(shown, found[:most]), str(found[most - 1].id) if len(found) > most else None)
+    return listed(map(alert_document, found[:most]), str(found[most - 1].id) if len(found) > most else None)
 
 
 @blueprint.get("/monitoring/alerts/<int:alert_id>")
 @require(VIEW)
 def show_alert(alert_id: int) -> Response:
     """One alert."""
-    return answer(shown(_visible(alert_id)))
+    return answer(alert_document(_visible(alert_id)))
 
 
 @blueprint.post("/monitoring/alerts/<int:alert_id>/acknowledge")
@@ -56,7 +54,7 @@ def acknowledge(alert_id: int) -> Response:
     if alert.status == "resolved":
         raise Problem(409, "this alert is resolved")
     changed = pipeline.acknowledge(vedette().config, alert_id, known_caller().name, now())
-    return answer(shown(changed or alert))
+    return answer(alert_document(changed or alert))
 
 
 @blueprint.post("/monitoring/alerts/<int:alert_id>/resolve")
@@ -66,39 +64,7 @@ def resolve(alert_id: int) -> Response:
     optional_body("api/empty")
     alert = _changeable(alert_id)
     changed = pipeline.resolve(vedette().config, alert_id, known_caller().name, now())
-    return answer(shown(changed or alert))
-
-
-def shown(alert: Alert) -> dict[str, Any]:
-    """An alert as the API has it."""
-    return {
-        "id": alert.id,
-        "fingerprint": alert.fingerprint,
-        "organization": alert.organization,
-        "alert_type": alert.alert_type,
-        "severity": alert.severity,
-        "status": alert.status,
-        "title": alert.title,
-        "message": alert.message,
-        "subject": alert.subject,
-        "server_id": alert.server,
-        "server_name": alert.server,
-        "environment_id": alert.environment,
-        "project_id": alert.project,
-        "rule": alert.rule,
-        "metric_name": alert.metric_name,
-        "metric_value": alert.metric_value,
-        "operator": alert.operator,
-        "threshold": alert.threshold,
-        "occurrences": alert.occurrences,
-        "started_at": rfc3339(alert.started_at),
-        "triggered_at": rfc3339(alert.triggered_at),
-        "last_seen_at": rfc3339(alert.last_at),
-        "acknowledged_at": rfc3339(alert.acknowledged_at),
-        "acknowledged_by": alert.acknowledged_by,
-        "resolved_at": rfc3339(alert.resolved_at),
-        "resolved_by": alert.resolved_by,
-    }
+    return answer(alert_document(changed or alert))
 
 
 def _visible(alert_id: int) -> Alert:

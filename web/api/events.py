@@ -1,12 +1,11 @@
 """The event log over HTTP: reading on from an id, and telling Vedette of events elsewhere."""
 
-import json
 from typing import Any
 
 from flask import Blueprint, Response, request
 
 import schemas
-from alerting.notices import rfc3339
+from alerting.shown import event_document
 from alerting.store import events
 from alerting.store.database import transaction
 from alerting.store.events import LoggedEvent, NewEvent
@@ -43,7 +42,7 @@ def list_events() -> Response:
         more = len(page) == _PAGE or (bool(page) and last != page[-1].id)
         if len(found) == most or not more:
             break
-    return listed(map(shown, found), str(last) if more else None)
+    return listed(map(event_document, found), str(last) if more else None)
 
 
 @blueprint.post("/events")
@@ -58,17 +57,6 @@ def tell() -> Response:
     with transaction():
         (event_id,) = events.append([NewEvent(asked["type"], {**context, **asked["data"]}, organization)], at)
     return answer({"id": event_id}, 202)
-
-
-def shown(event: LoggedEvent) -> dict[str, Any]:
-    """An event as the API and the stream have it."""
-    return {
-        "id": event.id,
-        "type": event.type,
-        "organization": event.organization,
-        "data": json.loads(event.data),
-        "timestamp": rfc3339(event.at),
-    }
 
 
 def _audience() -> Audience:

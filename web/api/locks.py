@@ -4,9 +4,8 @@ from typing import Any
 
 from flask import Blueprint, Response, request
 
-from alerting.notices import rfc3339
+from alerting.shown import lock_document
 from alerting.store import locks
-from alerting.store.locks import Lock
 from web.answers import answer, listed, organization_for
 from web.auth import SIGNED_IN, known_caller, require
 from web.bodies import body, is_true, optional_body
@@ -22,7 +21,7 @@ VIEW, WRITE = "org.monitoring.view", "locks.write"
 @require(VIEW)
 def list_locks() -> Response:
     """The locks held, oldest first."""
-    return listed(shown(lock) for lock in locks.held(known_caller().where(VIEW), now()))
+    return listed(lock_document(lock) for lock in locks.held(known_caller().where(VIEW), now()))
 
 
 @blueprint.post("/locks")
@@ -36,8 +35,8 @@ def acquire() -> Response:
         organization, asked["app"], asked["screen"], key, _holder(asked), now(), asked.get("stream_id")
     )
     if token is None:
-        raise Problem(409, f"{lock.holder} holds this lock", holder=lock.holder, lock=shown(lock))
-    return answer({**shown(lock), "token": token}, 201)
+        raise Problem(409, f"{lock.holder} holds this lock", holder=lock.holder, lock=lock_document(lock))
+    return answer({**lock_document(lock), "token": token}, 201)
 
 
 @blueprint.post("/locks/<lock_id>/renew")
@@ -48,7 +47,7 @@ def renew(lock_id: str) -> Response:
     lock = locks.renew(lock_id, now())
     if lock is None:
         raise not_found("lock")
-    return answer(shown(lock))
+    return answer(lock_document(lock))
 
 
 @blueprint.delete("/locks/<lock_id>")
@@ -59,21 +58,6 @@ def release(lock_id: str) -> Response:
     if not locks.release(lock_id, known_caller().name, now()):
         raise not_found("lock")
     return Response(status=204)
-
-
-def shown(lock: Lock) -> dict[str, Any]:
-    """A lock as the API has it, without its token."""
-    return {
-        "id": lock.id,
-        "organization": lock.organization,
-        "app": lock.app,
-        "screen": lock.screen,
-        "key": lock.key,
-        "holder": lock.holder,
-        "stream_id": lock.stream_id,
-        "acquired_at": rfc3339(lock.acquired_at),
-        "expires_at": rfc3339(lock.expires_at),
-    }
 
 
 def _holder(asked: dict[str, Any]) -> str:
