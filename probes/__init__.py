@@ -1,6 +1,7 @@
 """What can be watched: one module a kind, found by its name. A probe is a generator that does no I/O."""
 
 from collections.abc import Callable, Generator, Mapping
+from functools import cache
 from importlib import import_module
 from importlib.resources import files
 from typing import Any
@@ -15,12 +16,14 @@ Probe = Callable[[Mapping[str, Any], float, Observation | None], Generator[Reque
 previous this check's last observation or None."""
 
 
+@cache
 def kinds() -> tuple[str, ...]:
     """The kinds there are, sorted."""
     modules = (entry.name for entry in files(__name__).iterdir())
     return tuple(sorted(name.removesuffix(".py") for name in modules if name.endswith(".py") and name[0] != "_"))
 
 
+@cache  # every check asks before every look, and a folder takes longer to list than a web service to answer
 def find(kind: str) -> Probe:
     """The probe of that kind, imported on first use. Raises KeyError naming the kinds there are."""
     if kind not in kinds():
