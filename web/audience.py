@@ -10,7 +10,7 @@ LONGEST_PATTERN = 100
 
 _VIEW = ("org.monitoring.view", "project.monitoring.view")
 _VIEW_ALERTS = ("org.monitoring.alerts.view",)
-_FOR_SUPERUSERS = ("log.*", "config.*")
+_VIEW_LOGS = ("logs.view",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,32 +19,36 @@ class Audience:
 
     monitoring  the organizations whose servers, environments and checks they may see; None: every one
     alerts      the same for alerts
+    logs        the same for lines of the log
     types       patterns of the types they asked for; empty: every type
+
+    What concerns the whole installation (no organization) is for those who may see every one: superusers.
     """
 
     monitoring: frozenset[str] | None
     alerts: frozenset[str] | None
-    is_superuser: bool = False
+    logs: frozenset[str] | None = frozenset()
     types: tuple[str, ...] = ()
 
     def sees(self, name: str, organization: str | None) -> bool:
         """Whether an event of this type and organization is for them."""
-        return self._may_see(name, organization) and (not self.types or _matches(name, self.types))
+        allowed = self._allowed(name)
+        return (allowed is None or organization in allowed) and (not self.types or _matches(name, self.types))
 
     def is_empty(self) -> bool:
         """Whether nothing at all can be seen."""
-        return self.monitoring == frozenset() == self.alerts
+        return self.monitoring == self.alerts == self.logs == frozenset()
 
-    def _may_see(self, name: str, organization: str | None) -> bool:
-        if organization is None or _matches(name, _FOR_SUPERUSERS):
-            return self.is_superuser
-        allowed = self.alerts if name.startswith("alert_") else self.monitoring
-        return allowed is None or organization in allowed
+    def _allowed(self, name: str) -> frozenset[str] | None:
+        if name.startswith("alert_"):
+            return self.alerts
+        return self.logs if name.startswith("log.") else self.monitoring
 
 
-def audience_of(where: Callable[[str], frozenset[str] | None], is_superuser: bool, types: tuple[str, ...]) -> Audience:
+def audience_of(where: Callable[[str], frozenset[str] | None], types: tuple[str, ...]) -> Audience:
     """The audience of a caller; `where` tells in which organizations it has a permission (None: in all)."""
-    return Audience(_somewhere(where, _VIEW), _somewhere(where, _VIEW_ALERTS), is_superuser, types)
+    monitoring, alerts, logs = (_somewhere(where, permissions) for permissions in (_VIEW, _VIEW_ALERTS, _VIEW_LOGS))
+    return Audience(monitoring, alerts, logs, types)
 
 
 def patterns(text: str) -> tuple[str, ...]:

@@ -38,7 +38,7 @@ def stream() -> Response:
     caller = auth.stream_caller()
     if caller is None:
         raise auth.unauthorized()
-    audience = audience_of(caller.where, caller.is_superuser, _types())
+    audience = audience_of(caller.where, _types())
     if audience.is_empty():
         raise Problem(403, "this needs the permission org.monitoring.view or org.monitoring.alerts.view")
     if request.method == "HEAD":

@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import gevent
+
 from alerting import notices
 from alerting.config import Config
 from alerting.store import events, subjects, wakeup
@@ -19,6 +21,7 @@ from web.hub import Hub
 logger = logging.getLogger("vedette.stream")
 
 _FLOOR = 0.5  # seconds: a lost wake-up costs no more
+_TURN = 0.001  # seconds the hub's other greenlets get, where waiting is not cooperative and gave them none
 _PAGE = 200
 _MOMENTS_EVERY = 0.5  # seconds between two looks for observations that changed nothing
 _OVERLAP = 3.0  # seconds an observation may take from its making to its commit and still be shown
@@ -44,6 +47,7 @@ def follow(hub: Hub, redis_url: str | None, config: Callable[[], Config]) -> Non
     try:
         while not hub.closed:
             listener.wait(_FLOOR)
+            gevent.sleep(_TURN)
             try:
                 _round(hub, moments)
             except Exception as error:  # the log comes back, or /ready says that it does not; streams stay open

@@ -18,7 +18,8 @@ from typing import Any
 from alerting.store import accounts, events, tokens
 from alerting.store.database import transaction
 from alerting.store.events import NewEvent
-from tests.servers.postgres import free_port, wait_until
+from tests.servers.postgres import free_port
+from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
 
@@ -45,6 +46,7 @@ class Web:
         }
         self._directory = directory
         self.process: subprocess.Popen[bytes] | None = None
+        self._listeners: list[Listener] = []
 
     def start(self) -> "Web":
         configuration = ROOT / "deploy" / "gunicorn.conf.py"
@@ -53,7 +55,11 @@ class Web:
                 [sys.executable, "-m", "gunicorn", "-c", str(configuration), self._app],
                 env=self._environment, stdout=log, stderr=log, cwd=self._directory, start_new_session=True,
             )  # fmt: skip
-        wait_until(self.answers, "the web process answers /health", 20)
+        try:
+            wait_until(self.answers, 20, "the web process answers /health")
+        except BaseException:
+            self.kill()
+            raise
         return self
 
     def answers(self) -> bool:
@@ -64,6 +70,13 @@ class Web:
             return bool(urllib.request.urlopen(f"http://127.0.0.1:{self.port}/health", timeout=2).status == 200)
         except OSError:
             return False
+
+    def listen(
+        self, token: str = "", query: str = "", headers: Mapping[str, str] | None = None, buffer: int = 0
+    ) -> "Listener":
+        """A client of the stream, closed with this."""
+        self._listeners.append(Listener(self.port, token, query, headers, buffer))
+        return self._listeners[-1]
 
     def workers(self) -> list[int]:
         assert self.process is not None
@@ -96,6 +109,8 @@ class Web:
         return self.start()
 
     def __exit__(self, *_: object) -> None:
+        for listener in self._listeners:
+            listener.close()
         if self.process is not None and self.process.poll() is None:
             self.stop()
 
@@ -114,7 +129,11 @@ class Listener:
         self.socket = socket.socket()
         if buffer:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
-        self.socket.connect(("127.0.0.1", port))
+        try:
+            self.socket.connect(("127.0.0.1", port))
+        except OSError:
+            self.socket.close()
+            raise
         sent = {"Host": "vedette", **({"Authorization": f"Bearer {token}"} if token else {}), **(headers or {})}
         lines = [f"GET /api/v1/events/stream?{query} HTTP/1.1", *(f"{name}: {value}" for name, value in sent.items())]
         self.socket.sendall("\r\n".join([*lines, "", ""]).encode())
