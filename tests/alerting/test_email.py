@@ -129,7 +129,7 @@ class _Tags(HTMLParser):
         assert not any(name.startswith("on") for name, _ in attrs)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.one_of(st.text(), st.just(HOSTILE)), st.one_of(st.text(), st.just(HOSTILE * 50)), st.sampled_from((1, 2, 15)))
 def test_nothing_an_alert_says_becomes_a_header_or_a_tag(title: str, words: str, times: int) -> None:
     hostile = item(title=title, message=words, server=words, fingerprint=words)

@@ -74,7 +74,7 @@ def told_messages() -> st.SearchStrategy[Message]:
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(told_messages(), st.booleans())
 def test_slack_takes_whatever_an_alert_says(told: Message, plain: bool) -> None:
     body = checked(told, plain)
@@ -82,7 +82,7 @@ def test_slack_takes_whatever_an_alert_says(told: Message, plain: bool) -> None:
     assert "\n" not in body["text"] or plain
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     st.lists(st.text(st.characters(exclude_categories=("C", "Z")), min_size=1, max_size=100), min_size=2, max_size=100)
 )
@@ -338,3 +338,11 @@ def test_the_server_limits_to_one_message_a_second(slack_server: SlackServer) ->
     with pytest.raises(DeliveryError) as raised:
         slack.deliver({"webhook_url": slack_server.url}, message())
     assert (raised.value.action, raised.value.retry_after) == ("wait", 1.0)
+
+
+def test_an_answer_that_repeats_the_address_is_not_quoted(slack_server: SlackServer) -> None:
+    slack_server.answer(Answer(404, "plantedword"))
+    with pytest.raises(DeliveryError) as raised:
+        slack.deliver({"webhook_url": f"{slack_server.origin}/services/T/B/plantedword"}, message())
+    assert raised.value.reason == "http_404"
+    assert "plantedword" not in raised.value.message
