@@ -18,26 +18,12 @@ import psutil
 from tests.servers.process import Process, Start
 from tests.waiting import free_port, wait_until
 
-EVERY = 1.0
-"""Seconds between two looks at each target."""
-
-CONFIG = """
+WEBSITE = """
 [organizations.acme]
 name = "Acme"
 
 [service]
 name = "Acme watch"
-
-[pools.shop]
-url = "${SHOP_URL}"
-
-[servers.prod-1]
-netdata = { url = "${NETDATA_URL}" }
-every = "1s"
-
-[environments.shop-prod]
-project = "shop"
-replica = { pool = "shop", application_name = "replica", every = "1s" }
 
 [checks.website]
 kind = "http"
@@ -51,6 +37,19 @@ webhook_url = "${SLACK_WEBHOOK_URL}"
 [channels.mail]
 kind = "email"
 to = ["ops@acme.example"]
+"""
+
+REPLICA_AND_SERVER = """
+[pools.shop]
+url = "${SHOP_URL}"
+
+[servers.prod-1]
+netdata = { url = "${NETDATA_URL}" }
+every = "1s"
+
+[environments.shop-prod]
+project = "shop"
+replica = { pool = "shop", application_name = "replica", every = "1s" }
 """
 
 
@@ -175,10 +174,8 @@ class Installation:
         os.kill(wait_until(lambda: self.children().get(name), 20, f"{name} to run").pid, signal.SIGKILL)
 
 
-def installed(
-    start: Start, folder: Path, environ: dict[str, str], config: str = CONFIG
-) -> Iterator[Callable[[], Installation]]:
-    """Starts `vedette up` in `folder` with a superuser's stream open; closes the streams afterwards."""
+def installed(start: Start, folder: Path, environ: dict[str, str], config: str) -> Iterator[Callable[[], Installation]]:
+    """Starts `vedette up` in `folder` with a stream open; closes the streams afterwards."""
     streams: list[Stream] = []
 
     def begin() -> Installation:

@@ -9,7 +9,7 @@ import pytest
 from tests.servers.process import Start
 from tests.servers.slack import Answer, SlackServer, silence
 from tests.servers.smtp import SmtpServer
-from tests.spine.installation import Installation, Website, installed
+from tests.spine.installation import REPLICA_AND_SERVER, WEBSITE, Installation, Website, installed
 from tests.waiting import wait_until
 
 PATIENCE = 30.0
@@ -23,24 +23,28 @@ def website() -> Iterator[Website]:
 
 
 @pytest.fixture
-def begin(
-    start: Start,
-    tmp_path: Path,
-    website: Website,
-    fresh_postgres_pair: Any,
-    fresh_netdata_agent: Any,
-    slack_server: SlackServer,
-    smtp_server: SmtpServer,
-) -> Iterator[Callable[[], Installation]]:
-    environ = {
+def environ(website: Website, slack_server: SlackServer, smtp_server: SmtpServer) -> dict[str, str]:
+    return {
         "WEBSITE_URL": website.url,
-        "SHOP_URL": fresh_postgres_pair.dsn,
-        "NETDATA_URL": fresh_netdata_agent.url,
         "SLACK_WEBHOOK_URL": slack_server.url,
         "SMTP_URL": smtp_server.url,
         "MAIL_FROM": "vedette@acme.example",
     }
-    yield from installed(start, tmp_path, environ)
+
+
+@pytest.fixture
+def begin(start: Start, tmp_path: Path, environ: dict[str, str]) -> Iterator[Callable[[], Installation]]:
+    """Starts an installation that watches the website."""
+    yield from installed(start, tmp_path, environ, WEBSITE)
+
+
+@pytest.fixture
+def begin_whole(
+    start: Start, tmp_path: Path, environ: dict[str, str], fresh_postgres_pair: Any, fresh_netdata_agent: Any
+) -> Iterator[Callable[[], Installation]]:
+    """Starts an installation that watches the website, a replica and a server."""
+    targets = {"SHOP_URL": fresh_postgres_pair.dsn, "NETDATA_URL": fresh_netdata_agent.url}
+    yield from installed(start, tmp_path, environ | targets, WEBSITE + REPLICA_AND_SERVER)
 
 
 def told(slack: SlackServer, smtp: SmtpServer, title: str, state: str) -> bool:
@@ -59,7 +63,7 @@ def wait_told(slack: SlackServer, smtp: SmtpServer, title: str, state: str) -> N
 
 
 def test_each_failure_reaches_everyone_once_and_so_does_its_end(
-    begin: Callable[[], Installation],
+    begin_whole: Callable[[], Installation],
     website: Website,
     fresh_postgres_pair: Any,
     fresh_netdata_agent: Any,
@@ -67,7 +71,7 @@ def test_each_failure_reaches_everyone_once_and_so_does_its_end(
     smtp_server: SmtpServer,
 ) -> None:
     fresh_netdata_agent.wait_data()
-    running = begin()
+    running = begin_whole()
     stream = running.stream
     wait_until(lambda: stream.of("server.connected"), PATIENCE, "the server to be seen")
     wait_until(lambda: stream.of("replica.health_updated", status="online"), PATIENCE, "the replica to be seen")
