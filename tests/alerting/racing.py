@@ -92,3 +92,17 @@ def drain_outbox(url: str, at: float, owner: str, now: float, channels: list[str
             busy = outbox.oldest_waiting(now) is not None
     database.close_database()
     return claimed
+
+
+def lead(url: str, name: str, said: Any) -> None:
+    """Take the lead as soon as it is free, say so, and keep it until killed; say when it is lost."""
+    from alerting.leader import lead as ours
+
+    database.open_database(url)
+    mine = ours()
+    while not mine.take():
+        time.sleep(0.02)
+    said.put((name, "leads"))
+    while mine.held():
+        time.sleep(0.02)
+    said.put((name, "lost"))

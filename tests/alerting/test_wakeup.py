@@ -86,8 +86,8 @@ def test_a_cut_postgresql_connection_is_made_anew(postgres_pair: Any) -> None:
         with closing(wakeup.listener()) as heard:
             heard.wait(LONG)
             quiet(heard)
-            cut = "select pg_terminate_backend(pid) from pg_stat_activity where datname = 'heard' and query like 'listen%'"
-            assert postgres_pair.primary.sql(cut) == [(True,)]
+            cut = "select pg_terminate_backend(pid) from pg_stat_activity where datname = 'heard'"
+            assert postgres_pair.primary.sql(f"{cut} and query like 'listen%'") == [(True,)]
             assert heard.wait(LONG), "a broken listener says that there may be news"
             quiet(heard)
             append()
