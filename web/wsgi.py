@@ -11,9 +11,11 @@ if TYPE_CHECKING:
 @cache
 def app() -> "Flask":
     """The application of this process, for the settings of its environment."""
+    from alerting import logs
     from alerting.settings import current
     from web.app import create_app
 
+    logs.set_up(current(), "api")
     return create_app(current())
 
 
