@@ -80,7 +80,7 @@ def deliver_next(config: Config, name: str, base_url: str, owner: str, clock: Cl
         state = channel_states.get(name)
         claims = outbox.claim(name, owner, now, CATCH_UP if state.rate_limited else 1, _suppressed(config))
         told = alerts.many(one.alert for one in claims)
-        first = bool(claims) and outbox.first_told(claims[0].alert, name)
+        first = bool(claims) and outbox.begins_thread(claims[0])
     # The message will speak of the alert as it is now, not as it was when the row was made: the ledger must know.
     claims = [replace(one, severity=told[one.alert].severity) if one.alert in told else one for one in claims]
     claims = _deliverable(claims, channel, told, now)

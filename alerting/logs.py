@@ -4,6 +4,7 @@ import logging
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -88,9 +89,16 @@ def _message(record: logging.LogRecord) -> str:
 def _formatter(form: str, component: str) -> logging.Formatter:
     if form == "text":
         return logging.Formatter(_TEXT)
-    return JsonFormatter(
+    return _Json(
         "%(levelname)s %(name)s %(message)s",
         rename_fields={"levelname": "level", "name": "logger"},
         static_fields={"component": component},
-        timestamp="time",
     )
+
+
+class _Json(JsonFormatter):
+    def add_fields(self, log_data: dict[str, Any], record: logging.LogRecord, message_dict: dict[str, Any]) -> None:
+        """The fields, the time first: RFC 3339 in UTC."""
+        moment = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        log_data["time"] = moment.replace("+00:00", "Z")
+        super().add_fields(log_data, record, message_dict)

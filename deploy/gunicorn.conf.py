@@ -4,8 +4,12 @@ from gevent import monkey
 
 monkey.patch_all()
 
+import logging  # noqa: E402
 import sys  # noqa: E402
 
+from gunicorn.glogging import Logger  # noqa: E402
+
+from alerting import logs  # noqa: E402
 from alerting import settings as _settings  # noqa: E402
 
 try:
@@ -30,6 +34,17 @@ control_socket_disable = True
 accesslog = None
 errorlog = "-"
 loglevel = _current.log_level.lower()
+
+
+class logger_class(Logger):
+    """gunicorn's lines in our form, on our stream."""
+
+    def setup(self, cfg):  # noqa: ANN001, ANN201 (gunicorn's, untyped there)
+        super().setup(cfg)
+        logs.set_up(_current, "web")
+        self.error_log.handlers.clear()
+        self.error_log.propagate = True
+        logging.getLogger("gunicorn").handlers.clear()
 
 
 def post_worker_init(worker):  # noqa: ANN001, ANN201, D103 (gunicorn's hook, untyped there)

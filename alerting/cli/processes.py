@@ -22,6 +22,10 @@ from alerting.store import database
 _RETRY = 2.0  # seconds between two tries to reach a database that is away
 _RESTART = 1.0  # seconds before `up` starts a process anew
 _STOP = 10.0  # seconds a process has to end
+_PR_SET_PDEATHSIG = 1  # prctl(2)
+
+
+_leash = click.option("--leashed", is_flag=True, hidden=True, help="End when the process that started this one ends.")
 
 
 @click.command()
@@ -38,8 +42,10 @@ def migrate() -> None:
 
 
 @click.command()
-def web() -> None:
+@_leash
+def web(leashed: bool) -> None:
     """Serve /health, the API, the stream and the page: gunicorn with gevent workers."""
+    _end_with_parent(leashed)
     settings = current()
     logs.set_up(settings, "web")
     watcher_of(settings)
@@ -49,8 +55,10 @@ def web() -> None:
 
 
 @click.command()
-def scheduler() -> None:
+@_leash
+def scheduler(leashed: bool) -> None:
     """Probe, judge and deliver. Two may run: one acts, the other takes over when it dies."""
+    _end_with_parent(leashed)
     settings = current()
     logs.set_up(settings, "scheduler")
     watcher = watcher_of(settings)
@@ -76,32 +84,54 @@ def up() -> None:
     watcher_of(settings)
     _port_must_be_free(settings)
     _await_database(settings)
-    sys.exit(_Family(("web", "scheduler")).run(lambda: _welcome(settings)))
+    sys.exit(_Family(lambda: _welcome(settings)).run())
+
+
+def _end_with_parent(leashed: bool) -> None:
+    """Where `up` is killed, its children end too: another `up` could not start beside them. Linux alone can say so."""
+    if leashed and sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 class _Family:
-    """Child processes that are started anew when they die and ended together."""
+    """Web and scheduler as child processes, started anew when they die and ended together.
 
-    def __init__(self, names: tuple[str, ...]) -> None:
-        self._children = {name: _spawn(name) for name in names}
+    The scheduler begins when web answers, or it would find Vedette itself down and say so. `welcome` waits for that.
+    """
+
+    def __init__(self, welcome: Callable[[], None]) -> None:
+        self._welcome = welcome
+        self._children: dict[str, subprocess.Popen[bytes]] = {}
         self._stopping = threading.Event()
+        self._answered = threading.Event()
 
-    def run(self, greet: Callable[[], None]) -> int:
-        """Until SIGTERM or SIGINT; 0, or 2 when a child refuses its configuration."""
+    def run(self) -> int:
+        """Until SIGTERM or SIGINT; 0, or 2 when web refuses to start."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
-        threading.Thread(target=greet, daemon=True).start()
+        self._children["web"] = _spawn("web")
+        threading.Thread(target=self._greet, daemon=True).start()
         code = 0
-        while not self._stopping.wait(0.2) and code == 0:
+        while code == 0 and not self._stopping.wait(0.1):
+            if self._answered.is_set() and "scheduler" not in self._children:
+                self._children["scheduler"] = _spawn("scheduler")
             code = self._mind()
         self._end()
         return code
 
+    def _greet(self) -> None:
+        try:
+            self._welcome()
+        finally:
+            self._answered.set()
+
     def _mind(self) -> int:
         for name, child in self._children.items():
             ended = child.poll()
-            if ended == 2:
-                return 2
+            if ended == 2 and not self._answered.is_set():
+                return 2  # refused before anything ran; later on the file may be mended at any moment
             if ended is not None:
                 click.echo(f"vedette: {name} ended ({ended}); starting it anew", err=True)
                 self._stopping.wait(_RESTART)
@@ -123,7 +153,7 @@ class _Family:
 
 def _spawn(name: str) -> subprocess.Popen[bytes]:
     # A group of its own: Ctrl-C reaches us alone, and we end the children in order.
-    return subprocess.Popen([sys.executable, "-m", "alerting.cli", name], process_group=0)
+    return subprocess.Popen([sys.executable, "-m", "alerting.cli", name, "--leashed"], process_group=0)
 
 
 def _await_database(settings: Settings, tries: int | None = None) -> None:

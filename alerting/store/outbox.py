@@ -191,10 +191,10 @@ def attempted(claims: Sequence[Claim], at: float, seconds: float, outcome: str, 
     Attempt.insert_many([{"notification": one.id, **columns} for one in claims]).execute()
 
 
-def first_told(alert_id: int, channel: str) -> bool:
-    """Whether nothing about this alert was delivered to the channel yet."""
-    done = (Notification.alert == alert_id) & (Notification.channel == channel) & (Notification.status == "delivered")
-    return not Notification.select().where(done).exists()
+def begins_thread(one: Claim) -> bool:
+    """Whether no other row about this alert can have reached the channel: this message begins the conversation."""
+    others = (Notification.alert == one.alert) & (Notification.channel == one.channel) & (Notification.id != one.id)
+    return not Notification.select().where(others & Notification.maybe_told).exists()
 
 
 def oldest_waiting(now: float) -> float | None:
