@@ -110,6 +110,6 @@ def test_leads_in_two_databases_of_one_server_are_two(postgres_pair: Any) -> Non
 def test_a_database_that_cannot_be_asked_is_an_error_not_a_lead() -> None:
     with opened("postgresql://vedette@127.0.0.1:1/none"):
         ours = lead()
-        with pytest.raises(Exception, match="refused|failed"):
+        with pytest.raises(Exception, match=r"refused|failed"):
             ours.take()
         assert not ours.held()
