@@ -19,7 +19,7 @@ from alerting.dispatcher import Dispatcher
 from alerting.leader import Lead, lead
 from alerting.prober import Prober
 from alerting.settings import Settings
-from alerting.store import alerts, events, locks, outbox, settings_table
+from alerting.store import alerts, events, locks, outbox, settings_table, tokens
 from alerting.store.database import DatabaseError, describe, transaction
 from alerting.store.events import NewEvent
 from alerting.store.settings_table import SCHEDULER
@@ -197,7 +197,9 @@ class Acting:
         with transaction():
             events.prune(now - _EVENTS_KEPT)
         with transaction():
+            outbox.prune(now - _ALERTS_KEPT)
             alerts.prune(now - _ALERTS_KEPT)
+        tokens.prune(now)
 
     def _ping(self) -> None:
         """Tell the outside dead-man's switch that Vedette itself is well."""

@@ -79,7 +79,7 @@ def ready() -> Response:
     document = {
         "status": worst,
         "version": version(),
-        "checks": {name: [_shown(check)] for name, check in checks.items()},
+        "checks": {name: _shown(check) for name, check in checks.items()},
     }
     status = 503 if worst == "fail" else 200
     headers = {"Cache-Control": "no-store"}
@@ -91,11 +91,12 @@ def readiness(state: Vedette, at: float) -> dict[str, Check]:
     configuration = _configuration(state)
     try:
         with reading():
+            last = settings_table.get(SCHEDULER)
             return {
-                "scheduler": scheduler(settings_table.get(SCHEDULER), settings_table.get("migrated_at"), at),
+                "scheduler": scheduler(last, settings_table.get("migrated_at"), at),
                 "database": _PASS,
                 "outbox": _outbox(at),
-                "checks": _overdue(state.config, subjects.looked_at(), at),
+                "checks": _overdue(state.config, subjects.looked_at(), float((last or {}).get("started_at", 0.0)), at),
                 "configuration": configuration,
             }
     except Unavailable:
@@ -127,12 +128,13 @@ def _outbox(at: float) -> Check:
     return Check("warn", f"the oldest undelivered notification has been waiting for {at - oldest:.0f} s")
 
 
-def _overdue(config: Config, looked_at: Mapping[str, float], at: float) -> Check:
+def _overdue(config: Config, looked_at: Mapping[str, float], since: float, at: float) -> Check:
+    """Whether something was not looked at for three intervals; those before `since`, our start, do not count."""
     # How many, not which: anybody may read this.
     late = [
         watch
         for watch in config.watches
-        if at - looked_at.get(watch.subject, float("-inf")) > STALE_AFTER * watch.every
+        if at - max(looked_at.get(watch.subject, 0.0), since) > STALE_AFTER * watch.every
     ]
     return Check("warn", f"{len(late)} of {len(config.watches)} checks are overdue") if late else _PASS
 

@@ -99,6 +99,13 @@ def progress(alert_id: int, change: str) -> Progress:
     return Progress(row.status, last.outcome == "give_up", last.detail)
 
 
+def prune(before: float) -> int:
+    """Delete rows done before `before`, with their attempts; how many."""
+    done = (Notification.status != "pending") & (Notification.done_at < before)
+    Attempt.delete().where(Attempt.notification.in_(Notification.select(Notification.id).where(done))).execute()
+    return int(Notification.delete().where(done).execute())
+
+
 def held_by_pace(now: float, longest: float) -> bool:
     """Whether a row that is due waits only for its channel to be allowed to speak, within `longest` seconds."""
     soon = ChannelState.select(ChannelState.channel).where(
@@ -199,8 +206,10 @@ def begins_thread(one: Claim) -> bool:
 
 def oldest_waiting(now: float) -> float | None:
     """Since when, in epoch seconds, the oldest row that could have left has been waiting; None when none has."""
+    # A row that was never tried may have been held back by a cooldown until it fell due.
+    began = peewee.Case(None, ((Notification.attempts == 0, Notification.due_at),), Notification.created_at)
     moment: float | None = (
-        Notification.select(peewee.fn.MIN(Notification.created_at))
+        Notification.select(peewee.fn.MIN(began))
         .where((Notification.status == "pending") & (Notification.due_at <= now))
         .scalar()
     )

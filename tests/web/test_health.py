@@ -50,7 +50,7 @@ def ready(team: Team) -> tuple[int, str, dict[str, str]]:
     return (
         answer.status_code,
         answer.json["status"],
-        {name: part[0]["status"] for name, part in answer.json["checks"].items()},
+        {name: part["status"] for name, part in answer.json["checks"].items()},
     )
 
 
