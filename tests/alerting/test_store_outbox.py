@@ -236,14 +236,22 @@ def test_a_channel_that_must_be_silent_is_not_due_and_another_is() -> None:
     assert not outbox.held_by_pace(NOW + 20, longest=1.0)
 
 
-def test_first_told_is_about_this_alert_and_this_channel() -> None:
+@pytest.mark.parametrize(("arrived", "begins"), [("yes", False), ("maybe", False), ("no", True)])
+def test_a_message_begins_its_thread_unless_another_may_have_reached_the_channel(arrived: str, begins: bool) -> None:
     one = alert()
     put(one)
+    (first,) = claim()
+    assert outbox.begins_thread(first)
+    if arrived == "yes":
+        deliver([first])
+    else:
+        fail([first], maybe_told=arrived == "maybe")
+        drop_waiting(one)
+    put(one, "resolved")
+    (second,) = claim(100)
+    assert outbox.begins_thread(second) == begins
     put(one, channel="mail")
-    assert outbox.first_told(one.id, "ops")
-    deliver(claim())
-    assert not outbox.first_told(one.id, "ops")
-    assert outbox.first_told(one.id, "mail")
+    assert outbox.begins_thread(claim(channel="mail")[0])
 
 
 def test_when_the_next_row_is_due_is_known() -> None:
