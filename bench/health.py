@@ -104,7 +104,8 @@ def _feed(over: threading.Event) -> None:
 def _ask(connection: Connection, port: int, seconds: float) -> None:
     """A process of its own: on every connection a next request as soon as the last one is answered."""
     request = b"GET /health HTTP/1.1\r\nHost: bench\r\n\r\n"
-    epoll, sockets, asked, got, delays = select.epoll(), {}, {}, defaultdict(bytes), []
+    epoll, sockets, asked, delays = select.epoll(), {}, {}, []
+    got: defaultdict[int, bytes] = defaultdict(bytes)
     for _ in range(CONNECTIONS):
         one = socket.create_connection(("127.0.0.1", port))
         one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -86,7 +86,8 @@ def _deliver(server: Web, clients: Connection, events: int, streams: int) -> tup
     for number in range(events):
         publish(number)
         time.sleep(1)
-    arrived, delays = 0, []
+    arrived = 0
+    delays: list[float] = []
     for _ in range(50):
         clients.send(0)
         more, later = clients.recv()
