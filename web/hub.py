@@ -6,6 +6,7 @@ socket is full). What a slow client has yet to get is an id and the end of one f
 
 import contextlib
 import logging
+import math
 import os
 import resource
 import select
@@ -49,12 +50,16 @@ class Pace:
 
 @dataclass(slots=True, eq=False)
 class Stream:
-    """One client. `at`: the id up to which it has been served, kept while it is not live. `expires_at` epoch."""
+    """One client. `at`: the id up to which it has been served, kept while it is not live.
+
+    expires_at  when its token runs out; leave_at: when it must come again, to be asked anew who it is. Epoch seconds.
+    """
 
     fd: int
     audience: Audience
     at: int
     expires_at: float | None = None
+    leave_at: float = math.inf
     who: str = ""
     state: Literal["live", "waiting", "stuck", "gone"] = "waiting"
     rest: memoryview | None = None  # of a frame that was begun
@@ -311,11 +316,12 @@ class Hub:
                         self._send(group, list(group.members), Chunk(frames.KEEPALIVE), self.position)
 
     def _end_expired(self, now: float) -> None:
-        ended = [one for one in self._streams.values() if one.expires_at is not None and one.expires_at <= now]
-        for stream in ended:
-            if stream.rest is None:  # else it would land in the middle of a frame
+        for stream in list(self._streams.values()):
+            expired = stream.expires_at is not None and stream.expires_at <= now
+            if expired and stream.rest is None:  # else it would land in the middle of a frame
                 self._write(stream, frames.expired())
-            self._drop(stream)
+            if expired or stream.leave_at <= now:
+                self._drop(stream)
 
     def _drop(self, stream: Stream) -> None:
         if stream.state == "gone":

@@ -1,6 +1,8 @@
 """`GET /api/v1/events/stream`: who may listen, to what, and from where on."""
 
+import random
 import secrets
+import time
 from functools import partial
 
 from flask import Blueprint, Response, current_app, request
@@ -13,6 +15,9 @@ from web.errors import Problem, bad_input
 from web.handover import HEADERS, Handover
 from web.hub import Hub, Stream
 from web.state import vedette
+
+LIFETIME = 3600.0
+"""Seconds a stream lasts, give or take a fifth: whoever was shut out or signed out meanwhile is not let in again."""
 
 _LONGEST_ID = 19  # digits of a 64-bit number
 
@@ -75,4 +80,5 @@ def _opened(audience: Audience, expires_at: float | None, who: str) -> Response:
         opening += frames.reset(oldest, newest)
     settings, context = vedette().settings, vedette()
     hub().start(newest, partial(tailer.follow, redis_url=settings.redis_url, config=lambda: context.config))
-    return Handover(hub(), Stream(-1, audience, at, expires_at, who), opening)
+    leave_at = time.time() + LIFETIME * random.uniform(0.8, 1.2)  # noqa: S311  # not all at once; nothing secret
+    return Handover(hub(), Stream(-1, audience, at, expires_at, leave_at, who), opening)

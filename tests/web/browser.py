@@ -1,6 +1,7 @@
 """Debian's Chromium without a window: it opens pages, looks, clicks, and notes every complaint."""
 
 import base64
+import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -15,6 +16,7 @@ from tests.waiting import wait_until
 _FLAGS = (
     "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
     "--disable-background-networking", "--disable-component-update", "--hide-scrollbars",
+    "--disable-dev-shm-usage", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
 )  # fmt: skip
 
 
@@ -28,7 +30,8 @@ class Browser:
         for flag in (*_FLAGS, f"--user-data-dir={self._profile}", f"--window-size={width},{height}"):
             options.add_argument(flag)
         options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-        service = webdriver.ChromeService(shutil.which("chromedriver") or "/usr/bin/chromedriver")
+        driver = shutil.which("chromedriver") or "/usr/bin/chromedriver"
+        service = webdriver.ChromeService(driver, env={"PATH": os.defpath, "HOME": self._profile})
         self.driver = webdriver.Chrome(options=options, service=service)
         self._command(
             "Emulation.setDeviceMetricsOverride",

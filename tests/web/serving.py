@@ -108,9 +108,13 @@ class Web:
     def __enter__(self) -> "Web":
         return self.start()
 
-    def __exit__(self, *_: object) -> None:
+    def hang_up(self) -> None:
+        """Close the clients."""
         for listener in self._listeners:
             listener.close()
+
+    def __exit__(self, *_: object) -> None:
+        self.hang_up()
         if self.process is not None and self.process.poll() is None:
             self.stop()
 
@@ -193,7 +197,7 @@ class Listener:
 
     def _take(self, block: str) -> None:
         fields = dict(line.split(": ", 1) for line in block.split("\n") if not line.startswith(":") and ": " in line)
-        self.comments += block.startswith(":")
+        self.comments += any(line.startswith(":") for line in block.split("\n"))
         if "data" in fields or "retry" in fields:
             number = int(fields["id"]) if "id" in fields else None
             data = json.loads(fields["data"]) if "data" in fields else fields.get("retry")

@@ -328,7 +328,9 @@ def test_a_server_without_sockets_to_give_away_serves_a_generator(directory: Pat
         replay = web.listen(token, "last_event_id=0")
         replay.until(lambda one: one.ids() == news, "both from the log")
         client.until(lambda one: one.comments, "a comment")
+        client.close()
     finally:
+        web.hang_up()
         process.kill()
         process.wait(10)
 

@@ -12,7 +12,7 @@ const link = document.getElementById("link");
 const trouble = document.getElementById("trouble");
 const part = document.body.classList.contains("single") ? location.pathname : "/monitoring/now";
 
-let readAt = 0, reading = false, again = false, timer = 0, skew = 0, live = false, trueAt = new Date();
+let readAt = 0, reading = false, again = false, timer = 0, skew = 0, live = false, leaving = false, trueAt = new Date();
 
 function say(key, values = {}) {
   return words[key].replace(/\{(\w+)\}/g, (_, name) => values[name]);
@@ -29,7 +29,7 @@ function clock(date) {
 }
 
 function refresh() {
-  if (timer) return;
+  if (timer || leaving) return;
   timer = setTimeout(read, Math.max(TOGETHER, readAt + APART - Date.now()));
 }
 
@@ -61,7 +61,9 @@ function put(text) {
   if (!wanted) return;
   const board = document.getElementById("board");
   const before = board.dataset.worst;
+  const focused = document.activeElement;
   morph(board, document.adoptNode(wanted));
+  if (focused !== document.activeElement && focused.isConnected) focused.focus({ preventScroll: true });
   trueAt = new Date();
   skew = new Date(board.dataset.now) - trueAt;
   document.title = board.dataset.title;
@@ -108,6 +110,9 @@ document.addEventListener("submit", (event) => {
   if (event.target.matches("form[data-act]")) {
     event.preventDefault();
     act(event.target);
+  } else {
+    leaving = true; // signing out would otherwise be told to this page, which may no longer ask
+    events.close();
   }
 });
 

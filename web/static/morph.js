@@ -21,6 +21,9 @@ function attributes(shown, wanted) {
 }
 
 function children(shown, wanted) {
+  // What is gone goes first: then what stays need not be moved, which would cost it the focus.
+  const staying = new Set([...wanted.children].map((child) => child.id));
+  for (const child of [...shown.children]) if (child.id && !staying.has(child.id)) child.remove();
   const named = new Map([...shown.children].filter((child) => child.id).map((child) => [child.id, child]));
   let place = shown.firstChild;
   for (const next of [...wanted.childNodes]) {
