@@ -10,12 +10,15 @@ from alerting.store import database
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The URL of an empty database: a file, or a new database of a real server."""
     if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'vedette.db'}"
+        yield f"sqlite:///{tmp_path / 'vedette.db'}"
+        return
     pair: Any = request.getfixturevalue("postgres_pair")
-    return str(pair.primary.new_database(f"t{abs(hash(str(tmp_path))):x}"))
+    name = f"t{abs(hash(str(tmp_path))):x}"
+    yield str(pair.primary.new_database(name))
+    pair.primary.sql(f'DROP DATABASE "{name}" WITH (FORCE)')  # hundreds of them fill a disk, and take long to remove
 
 
 @pytest.fixture
