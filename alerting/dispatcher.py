@@ -42,7 +42,8 @@ class Dispatcher:
         self._stopping = True
         self._news.set()
         end = time.monotonic() + seconds
-        self._thread.join(seconds)
+        if self._thread.ident is not None:  # a term may end before it began
+            self._thread.join(seconds)
         while self._busy and time.monotonic() < end:
             time.sleep(0.02)
         self._pool.shutdown(wait=False, cancel_futures=True)

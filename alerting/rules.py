@@ -57,8 +57,14 @@ def rank(severity: str) -> int:
 
 
 def fingerprint(rule: Rule, watch: Watch) -> str:
-    """`{alert_type}:{subject id}:{metric_name}`: the same for every severity of one trouble."""
-    return f"{rule.alert_type}:{watch.name}:{rule.metric_name}"
+    """`{alert_type}:{subject id}:{metric_name}`: the same for every severity of one trouble.
+
+    The subject id is its name where the alert type is about its sort, and else says the sort as well: a server and a
+    check may share a name, and a rule about both must not take them for one.
+    """
+    home = _SUBJECTS.get(rule.alert_type, ("server/*",))[0].partition("/")[0]
+    subject_id = watch.name if watch.sort == home else watch.subject
+    return f"{rule.alert_type}:{subject_id}:{rule.metric_name}"
 
 
 def applicable(config: Config, watch: Watch) -> tuple[Rule, ...]:

@@ -17,7 +17,7 @@ from alerting.lifecycle import Alert
 from alerting.routing import Due
 from alerting.settings import current
 from alerting.store import alerts, outbox
-from alerting.store.database import reading, transaction
+from alerting.store.database import reading, taking_turns
 
 _PATIENCE = 30.0  # seconds a message may take before the drill says that it did not arrive
 
@@ -54,11 +54,11 @@ def drill(name: str | None, as_json: bool) -> None:
 
 def _through(config: Config, channel: Channel, base_url: str) -> list[Leg]:
     now = time.time()
-    with transaction():
+    with taking_turns():
         alert = alerts.save(_test_alert(channel, now))
     triggered = _send(config, channel, alert, Due(channel.name, "drill", "triggered", now), base_url)
     resolved = lifecycle.resolve(alert, time.time(), "drill")
-    with transaction():
+    with taking_turns():
         alerts.save(resolved)
         outbox.drop([row.id for row in outbox.waiting(alert.id)], "the drill is over", time.time())
     if not triggered.delivered:
@@ -88,7 +88,7 @@ def _test_alert(channel: Channel, now: float) -> Alert:
 def _send(config: Config, channel: Channel, alert: Alert, due: Due, base_url: str) -> Leg:
     """Put the message into the outbox and see it out; a scheduler that is quicker than us is as good."""
     started = time.time()
-    with transaction():
+    with taking_turns():
         outbox.enqueue(alert, [replace(due, due_at=started)], started)
     owner = f"{socket.gethostname()}:{os.getpid()}"
     while (row := _row(alert.id, due.change)).status == "pending" and time.time() - started < _PATIENCE:

@@ -81,6 +81,8 @@ def describe(error: Exception) -> str:
 
 def migrate() -> list[str]:
     """Apply the numbered migrations not yet applied, in order; their names. Safe from several processes at once."""
+    if is_sqlite():
+        _create_privately(database.obj.database)
     with _migrating(), reading():
         applied: list[str] = migrations.run(database.obj, str(_MIGRATIONS))
     return applied
@@ -95,7 +97,6 @@ def pending_migrations() -> list[str]:
 
 def _sqlite(url: str, connections: int) -> PooledSqliteDatabase:
     path = url.partition("///")[2]
-    _create_privately(path)
     # IMMEDIATE: a transaction that reads first and writes later would otherwise fail at once as "locked".
     return PooledSqliteDatabase(
         path,
@@ -125,8 +126,12 @@ def _postgresql(url: str, connections: int) -> PooledPostgresqlDatabase:
 
 def _create_privately(path: str) -> None:
     """The file holds password hashes and signing keys: its owner alone may read it."""
-    with contextlib.suppress(FileExistsError):
+    try:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    except FileExistsError:
+        pass
+    except OSError as error:  # no such folder, no right to write there
+        raise peewee.OperationalError(f"{error.strerror}: {path}") from error
 
 
 @contextlib.contextmanager

