@@ -1,4 +1,4 @@
-"""What a team declared: organizations, what to watch, rules, channels, routes. `config_file` reads them."""
+"""What a team declared: organizations, what to watch, rules, channels, routes. `configuration` reads them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -192,7 +192,8 @@ def _fall_back(config: Config, channel: Channel, claims: Sequence[Claim], now: f
     broken = channel_states.broken()
     for one in claims:
         alert = alerts.get(one.alert)
-        if alert is not None and (alert.resolved_at is None or one.reason == "resolved"):
+        # Not the end of what has begun again: the others would believe the new trouble to be over.
+        if alert is not None and alerts.is_newest(alert) and (alert.resolved_at is None or one.reason == "resolved"):
             due = [Due(name, one.reason, one.change, now) for name in others if name not in broken]  # type: ignore[arg-type]
             outbox.enqueue(alert, due, now)
 

@@ -14,7 +14,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 
 from alerting import dispatch, own, pipeline
 from alerting.config import Config
-from alerting.config_file import ConfigWatcher
+from alerting.configuration.reader import ConfigWatcher
 from alerting.dispatcher import Dispatcher
 from alerting.leader import Lead, lead
 from alerting.prober import Prober

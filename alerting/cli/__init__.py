@@ -87,7 +87,7 @@ def opened_store(settings: Settings | None = None) -> Iterator[Settings]:
 
 def watcher_of(settings: Settings) -> Any:
     """The configuration, read and kept up to date; every fault a line and exit 2 when it is faulty now."""
-    from alerting.config_file import ConfigError, ConfigWatcher
+    from alerting.configuration.reader import ConfigError, ConfigWatcher
 
     try:
         return ConfigWatcher(settings)

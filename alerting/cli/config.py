@@ -11,7 +11,7 @@ import click
 
 from alerting import secrets, settings
 from alerting.config import Config
-from alerting.config_file import ConfigError, read
+from alerting.configuration.reader import ConfigError, read
 
 
 @click.group()

@@ -62,6 +62,11 @@ def last_resolved(fingerprint: str) -> AlertValue | None:
     return None if row is None else value(row)
 
 
+def is_newest(alert: AlertValue) -> bool:
+    """Whether no later alert has its fingerprint."""
+    return not Alert.select().where((Alert.fingerprint == alert.fingerprint) & (Alert.id > alert.id)).exists()
+
+
 def page(
     organizations: Collection[str] | None, before: int | None, limit: int, **wanted: str | None
 ) -> list[AlertValue]:

@@ -14,9 +14,9 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from alerting.config import Config
-from alerting.config_faults import Findings
-from alerting.config_file import LARGEST, ConfigError, Fault, read, read_bytes
-from alerting.config_values import resolve
+from alerting.configuration.faults import Findings
+from alerting.configuration.reader import LARGEST, ConfigError, Fault, read, read_bytes
+from alerting.configuration.values import resolve
 from alerting.secrets import encrypt
 from alerting.settings import Settings, load
 

@@ -6,8 +6,8 @@ from importlib.resources import files
 import pytest
 
 import probes
-from alerting.config_file import read_bytes
-from alerting.config_rules import default_rules, rule_of
+from alerting.configuration.reader import read_bytes
+from alerting.configuration.rules import default_rules, rule_of
 from alerting.settings import load
 
 EXPECTED = {
@@ -47,7 +47,7 @@ def test_the_default_rules_are_the_promised_ones() -> None:
 
 
 def test_they_hold_as_a_file_of_ones_own() -> None:
-    content = files("alerting").joinpath("default_rules.toml").read_bytes()
+    content = files("alerting.configuration").joinpath("default_rules.toml").read_bytes()
     assert set(tomllib.loads(content.decode())) == {"rules"}
     assert len(read_bytes(content, "x", load({})).rules) == 2 * len(default_rules())
 

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from alerting.config_file import ConfigError, read_bytes
-from alerting.config_shown import masked, written_secrets
+from alerting.configuration.reader import ConfigError, read_bytes
+from alerting.configuration.shown import masked, written_secrets
 from alerting.settings import load
 
 PLANTED = """\

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from alerting.config_file import ConfigError, ConfigWatcher
+from alerting.configuration.reader import ConfigError, ConfigWatcher
 from alerting.settings import load
 
 GOOD = "[service]\nname = 'One'\n"

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from alerting import rules
 from alerting.config import Config, Rule, Watch
-from alerting.config_rules import default_rules
+from alerting.configuration.rules import default_rules
 from probes import Observation
 from tests.alerting.heart import CRITICAL, DOWN, HIGH, SERVER, WEBSITE, only_rules, seen
 

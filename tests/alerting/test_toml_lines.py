@@ -9,7 +9,7 @@ import tomli_w
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerting.toml_lines import Where, line_of, lines_of, spell
+from alerting.configuration.lines import Where, line_of, lines_of, spell
 
 TEXT = """\
 top = 1

@@ -5,7 +5,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from alerting import config_file, pipeline
+from alerting import pipeline
+from alerting.configuration import reader
 from alerting.settings import load
 from alerting.store import accounts, database, settings_table, tokens
 from probes import Observation
@@ -71,7 +72,7 @@ def fill(directory: Path, now: float) -> None:
     """Observations of a morning in which a few things go wrong."""
     path = directory / "vedette.toml"
     path.write_text(CONFIG)
-    config = config_file.read(path, load({}))
+    config = reader.read(path, load({}))
     with database.transaction():
         settings_table.put(settings_table.SCHEDULER, {"at": now, "started_at": now - 90_000, "host": "watch", "pid": 7})
     pipeline.ingest(config, [_check("shop", "critical", "HTTP 502, expected 200", now - 9000)], now - 9000)

@@ -8,8 +8,9 @@ import pytest
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
-from alerting import config_file, pipeline
+from alerting import pipeline
 from alerting.config import Config
+from alerting.configuration import reader
 from alerting.settings import load
 from alerting.store import accounts, database, settings_table
 from probes import Observation
@@ -253,7 +254,7 @@ def _sign_in(browser: Browser, email: str, password: str) -> None:
 
 
 def _config(directory: Path) -> Config:
-    return config_file.read(directory / "vedette.toml", load({}))
+    return reader.read(directory / "vedette.toml", load({}))
 
 
 def _observe(directory: Path, status: str, message: str) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from alerting.toml_lines import Where, line_of, spell
+from alerting.configuration.lines import Where, line_of, spell
 
 _SHORTEST_TELLING_PART = 12
 

@@ -4,12 +4,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import schemas
-from alerting import config_schema
 from alerting.config import Channel
-from alerting.config_faults import Findings
-from alerting.config_parts import Declared, text_of
+from alerting.configuration import schema
+from alerting.configuration.faults import Findings
+from alerting.configuration.lines import Where
+from alerting.configuration.parts import Declared, text_of
 from alerting.settings import Settings
-from alerting.toml_lines import Where
 
 _FROM_ENVIRONMENT = {
     "slack": {"webhook_url": "SLACK_WEBHOOK_URL", "api_url": "SLACK_API_URL"},
@@ -41,7 +41,7 @@ def _channel(
         if not own[key] and key not in _OPTIONAL:
             findings.add(where, f"{key} is missing; set it here, or {variable} in the environment")
     given = {key: value for key, value in own.items() if value is not None}
-    if not findings.spoiled(where) and config_schema.hold(f"channels/{kind}", given, findings, where):
+    if not findings.spoiled(where) and schema.hold(f"channels/{kind}", given, findings, where):
         yield Channel(str(where[1]), kind, parts.organization_of(item) or "", given)
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import probes
 import schemas
-from alerting.config_faults import Findings
-from alerting.config_parts import Declared, parents_of, text_of, texts_of
-from alerting.toml_lines import Where, spell
+from alerting.configuration.faults import Findings
+from alerting.configuration.lines import Where, spell
+from alerting.configuration.parts import Declared, parents_of, text_of, texts_of
 
 CHANNEL_KINDS = ("email", "slack")
 OWNED = ("pools", "servers", "environments", "checks", "channels", "rules", "routes")

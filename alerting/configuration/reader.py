@@ -10,18 +10,18 @@ from pathlib import Path
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
-from alerting import config_schema
 from alerting.config import Config, NetdataParent, Organization, Pool, Service
-from alerting.config_channels import channels
-from alerting.config_faults import ConfigError, Fault, Findings
-from alerting.config_parts import IMPLICIT, Declared, declared
-from alerting.config_references import refer
-from alerting.config_rules import default_rules, routes, rules
-from alerting.config_shown import masked, written_secrets
-from alerting.config_values import resolve, too_deep
-from alerting.config_watches import watches
+from alerting.configuration import schema
+from alerting.configuration.channels import channels
+from alerting.configuration.faults import ConfigError, Fault, Findings
+from alerting.configuration.lines import lines_of
+from alerting.configuration.parts import IMPLICIT, Declared, declared
+from alerting.configuration.references import refer
+from alerting.configuration.rules import default_rules, routes, rules
+from alerting.configuration.shown import masked, written_secrets
+from alerting.configuration.values import resolve, too_deep
+from alerting.configuration.watches import watches
 from alerting.settings import Settings
-from alerting.toml_lines import lines_of
 
 __all__ = ["LARGEST", "ConfigError", "ConfigWatcher", "Fault", "read", "read_bytes"]
 
@@ -49,7 +49,7 @@ def read_bytes(content: bytes, name: str, settings: Settings) -> Config:
         raise ConfigError(findings.faults.values())
     document = resolve(raw, settings, findings)
     findings.secrets.update(written_secrets(raw), written_secrets(document))
-    config_schema.hold("config", document, findings)
+    schema.hold("config", document, findings)
     parts = declared(document, settings)
     refer(parts, findings)
     _timezone(parts, findings)

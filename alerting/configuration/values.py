@@ -5,9 +5,9 @@ import re
 from typing import Any
 
 from alerting import secrets
-from alerting.config_faults import Findings
+from alerting.configuration.faults import Findings
+from alerting.configuration.lines import Where
 from alerting.settings import Settings, SettingsError
-from alerting.toml_lines import Where
 
 DEEPEST = 20
 _LARGEST_INTEGER = 2**63 - 1

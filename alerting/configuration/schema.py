@@ -8,8 +8,8 @@ from typing import Any
 from jsonschema.exceptions import ValidationError, best_match
 
 import schemas
-from alerting.config_faults import Findings
-from alerting.toml_lines import Where
+from alerting.configuration.faults import Findings
+from alerting.configuration.lines import Where
 
 _TYPES = {
     "object": "a table",

@@ -3,12 +3,12 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from alerting import config_schema
 from alerting.config import DEFAULT_EVERY, NetdataParent, Watch
-from alerting.config_faults import Findings
-from alerting.config_parts import Declared, parents_of, text_of
-from alerting.config_values import seconds
-from alerting.toml_lines import Where
+from alerting.configuration import schema
+from alerting.configuration.faults import Findings
+from alerting.configuration.lines import Where
+from alerting.configuration.parts import Declared, parents_of, text_of
+from alerting.configuration.values import seconds
 
 _EVERY = 60.0
 
@@ -110,7 +110,7 @@ def _held(watch: Watch, where: Where, findings: Findings) -> Iterator[Watch]:
     """The watch, if the probe of its kind can take its configuration."""
     from probes._machinery.checking import check_config
 
-    if not config_schema.hold(f"probes/{watch.kind}", watch.config, findings, where):
+    if not schema.hold(f"probes/{watch.kind}", watch.config, findings, where):
         return
     found = check_config(watch.kind, watch.config)
     for fault in found:

@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 import probes
 from alerting.config import Route, Rule
-from alerting.config_parts import Declared
-from alerting.config_values import seconds
+from alerting.configuration.parts import Declared
+from alerting.configuration.values import seconds
 
 COOLDOWNS: Mapping[str, float] = {"cpu_high": 3600.0, "disk_high": 1800.0, "server_down": 300.0}
 """Seconds before a receiver is told again of the same trouble, by alert type; an hour for the rest."""

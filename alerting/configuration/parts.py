@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from alerting.configuration.lines import Where
 from alerting.settings import Settings
-from alerting.toml_lines import Where
 
 _LISTS = ("rules", "routes")
 
