@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from alerting import rules
+from alerting import messages, rules
 from alerting.config import Rule, Watch
 from alerting.rules import Breach
 
@@ -40,6 +40,11 @@ class Alert:
     resolved_at: float | None = None
     resolved_by: str | None = None
     held_until: float | None = None
+
+    @property
+    def reason(self) -> str:
+        """Why there is this alert, in one line: "CPU 97.2 %, over 95 %", "HTTP 500, expected 200"."""
+        return messages.alert_message(self.message, self.metric_name, self.metric_value, self.operator, self.threshold)
 
 
 @dataclass(frozen=True, slots=True)

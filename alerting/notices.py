@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from alerting import messages
 from alerting.config import Watch
 from alerting.lifecycle import Alert, Change
 from alerting.store.events import NewEvent
@@ -35,18 +34,13 @@ def triggered_data(alert: Alert) -> dict[str, Any]:
         "alert_type": alert.alert_type,
         "severity": alert.severity,
         "title": alert.title,
-        "message": reason(alert),
+        "message": alert.reason,
         "server_id": alert.server,
         "server_name": alert.server,
         "metric_value": alert.metric_value,
         "threshold": alert.threshold,
         "triggered_at": rfc3339(alert.triggered_at),
     }
-
-
-def reason(alert: Alert) -> str:
-    """Why there is this alert, in one line."""
-    return messages.alert_message(alert.message, alert.metric_name, alert.metric_value, alert.operator, alert.threshold)
 
 
 def acknowledged(alert: Alert) -> NewEvent:

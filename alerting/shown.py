@@ -19,7 +19,7 @@ def alert_document(alert: Alert) -> dict[str, Any]:
         "severity": alert.severity,
         "status": alert.status,
         "title": alert.title,
-        "message": alert.message,
+        "message": alert.reason,
         "subject": alert.subject,
         "server_id": alert.server,
         "server_name": alert.server,

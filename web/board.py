@@ -84,6 +84,12 @@ class Board:
         found = {_severity(alert) for alert in self.open} | {row.mark for row in rows if row.mark == "unknown"}
         return next((mark for mark in MARKS if mark in found), "ok")
 
+    @property
+    def strained(self) -> bool:
+        """Whether something is not well that no alert speaks of: it would be too much to say that all is quiet."""
+        rows = (*self.checks, *self.servers, *self.replicas)
+        return any(row.mark in ("critical", "warning") for row in rows)
+
     def open_with(self, severity: str) -> int:
         """How many open alerts are of that severity."""
         return sum(alert.severity == severity for alert in self.open)

@@ -29,7 +29,7 @@ def story(alert: Alert, tellings: list[Telling]) -> list[Entry]:
 
 def _states(alert: Alert) -> Iterator[Entry]:
     yield Entry(alert.started_at, "state", say("timeline.started"))
-    yield Entry(alert.triggered_at, "state", say("timeline.triggered"), alert.message)
+    yield Entry(alert.triggered_at, "state", say("timeline.triggered"), alert.reason)
     if alert.acknowledged_at is not None:
         yield Entry(alert.acknowledged_at, "state", say("timeline.acknowledged", who=alert.acknowledged_by))
     if alert.resolved_at is not None:

@@ -16,7 +16,7 @@ _REFRESH_EVERY = 2.0  # seconds between two looks at the configuration file
 
 
 class Watcher(Protocol):
-    """The configuration file, read and kept up to date: `alerting.config_file.ConfigWatcher`."""
+    """The configuration file, read and kept up to date: `alerting.configuration.reader.ConfigWatcher`."""
 
     @property
     def config(self) -> Config: ...
@@ -103,7 +103,7 @@ class Unread:
 
 def watcher_for(settings: Settings) -> Watcher:
     """The configuration file's watcher, or a stand-in that tries again while the file is faulty."""
-    from alerting.config_file import ConfigError, ConfigWatcher
+    from alerting.configuration.reader import ConfigError, ConfigWatcher
 
     try:
         return ConfigWatcher(settings)

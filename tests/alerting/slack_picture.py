@@ -65,7 +65,7 @@ def _markup(text: str) -> str:
 def draw(target: Path) -> None:
     """Write the picture: a website that went down, and came back."""
     resolved = told.message(told.item(told="resolved", resolved_at=told.AT), reason="resolved")
-    down = told.message(told.item(started_at=told.AT - 5, occurrences=1))
+    down = told.message(told.item(occurrences=1), at=told.AT - 715)
     with tempfile.TemporaryDirectory() as folder, Browser(720, 100) as browser:
         source = Path(folder) / "slack.html"
         source.write_text(page([payload(down, plain=False), payload(resolved, plain=False)]), "utf-8")
