@@ -14,7 +14,7 @@ from harness import ROOT, own_cpu, tree_cpu
 
 from alerting import pipeline
 from alerting.config import Channel, Config, Organization, Rule, Watch
-from alerting.config_rules import default_rules
+from alerting.configuration.rules import default_rules
 from alerting.store import alerts, database
 from probes import Observation
 

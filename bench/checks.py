@@ -20,7 +20,7 @@ from target import target
 
 import probes
 from alerting.config import Config, Organization, Watch
-from alerting.config_rules import default_rules
+from alerting.configuration.rules import default_rules
 from alerting.prober import Prober
 from alerting.store import database, subjects
 from probes._machinery.runner import Runner

@@ -188,6 +188,7 @@ EXAMPLES = int(os.environ.get("CONVERGENCE_EXAMPLES", "40"))
 SHRINKING = [Phase.shrink] if os.environ.get("CONVERGENCE_SHRINK") else []
 
 
+@pytest.mark.timeout(3600)
 @settings(
     max_examples=EXAMPLES,
     phases=[Phase.reuse, Phase.generate, *SHRINKING],
