@@ -82,7 +82,7 @@ def load(environ: Mapping[str, str]) -> Settings:
     }
     values.setdefault("log_format", "text" if sys.stderr.isatty() else "json")
     values.setdefault("base_url", f"http://localhost:{values.get('port', 8000)}")
-    values["config_path"] = values.pop("vedette_config", None) or _usual_config()
+    values["config_path"] = values.pop("vedette_config", None) or usual_config()
     return Settings(**values, environ=dict(environ))
 
 
@@ -118,7 +118,8 @@ def _content(variable: str, path: str) -> str:
     return text.removesuffix("\n").removesuffix("\r")
 
 
-def _usual_config() -> Path | None:
+def usual_config() -> Path | None:
+    """`vedette.toml` of the current folder, where it is there."""
     usual = Path("vedette.toml")
     return usual if usual.exists() else None
 

@@ -21,7 +21,7 @@ from alerting.configuration.rules import default_rules, routes, rules
 from alerting.configuration.shown import masked, written_secrets
 from alerting.configuration.values import resolve, too_deep
 from alerting.configuration.watches import watches
-from alerting.settings import Settings
+from alerting.settings import Settings, usual_config
 
 __all__ = ["LARGEST", "ConfigError", "ConfigWatcher", "Fault", "read", "read_bytes"]
 
@@ -185,10 +185,11 @@ class ConfigWatcher:
     def refresh(self) -> Refreshed:
         """Look whether the file has changed, and read it if so: one `stat` where it has not.
 
+        Where there was none, a new vedette.toml is taken the same way.
         "rejected" is answered once for each faulty content; "reloaded" also when a rejected file is as it was before.
         """
-        if self._path is None:
-            return "same"
+        if self._path is None and (found := usual_config()) is not None:
+            self._path = found
         signature = self._look()
         if signature == self._signature:
             return "same"

@@ -100,3 +100,13 @@ def test_the_example_never_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     watcher = ConfigWatcher(load({}))
     assert watcher.config.watches
     assert watcher.refresh() == "same"
+
+
+def test_a_file_that_is_written_after_the_start_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    watcher = ConfigWatcher(load({}))
+    assert watcher.config.watch_of.keys() == {"check/vedette", "server/this"}
+    assert watcher.refresh() == "same"
+    (tmp_path / "vedette.toml").write_text("[servers.mine]\nlocal = true\n")
+    assert watcher.refresh() == "reloaded"
+    assert watcher.config.watch_of.keys() == {"server/mine"}

@@ -3,7 +3,6 @@
 import json
 import sqlite3
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import urlopen
@@ -17,25 +16,6 @@ from tests.spine.installation import WEBSITE, Website
 from tests.waiting import free_port, wait_until
 
 PATIENCE = 30.0
-
-
-@pytest.fixture
-def website() -> Iterator[Website]:
-    site = Website()
-    yield site
-    site.close()
-
-
-@pytest.fixture
-def environ(website: Website, slack_server: SlackServer, smtp_server: SmtpServer, tmp_path: Path) -> dict[str, str]:
-    (tmp_path / "vedette.toml").write_text(WEBSITE)
-    return {
-        "WEBSITE_URL": website.url,
-        "SLACK_WEBHOOK_URL": slack_server.url,
-        "SMTP_URL": smtp_server.url,
-        "MAIL_FROM": "vedette@acme.example",
-        "LOG_FORMAT": "text",
-    }
 
 
 def ready(port: int) -> tuple[int, dict[str, dict[str, str]]]:

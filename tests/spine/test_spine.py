@@ -16,23 +16,6 @@ PATIENCE = 30.0
 
 
 @pytest.fixture
-def website() -> Iterator[Website]:
-    site = Website()
-    yield site
-    site.close()
-
-
-@pytest.fixture
-def environ(website: Website, slack_server: SlackServer, smtp_server: SmtpServer) -> dict[str, str]:
-    return {
-        "WEBSITE_URL": website.url,
-        "SLACK_WEBHOOK_URL": slack_server.url,
-        "SMTP_URL": smtp_server.url,
-        "MAIL_FROM": "vedette@acme.example",
-    }
-
-
-@pytest.fixture
 def begin(start: Start, tmp_path: Path, environ: dict[str, str]) -> Iterator[Callable[[], Installation]]:
     """Starts an installation that watches the website."""
     yield from installed(start, tmp_path, environ, WEBSITE)
