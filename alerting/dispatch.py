@@ -4,8 +4,10 @@ import hashlib
 import json
 import logging
 import random
+import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, wait
 from dataclasses import replace
 
 from alerting import channels, notices, own
@@ -24,11 +26,15 @@ logger = logging.getLogger("vedette.delivery")
 PACE = {"slack": 1.0}
 """Seconds between two messages to one channel, by kind. Slack allows one a second and disables apps that go on."""
 
-TIMEOUT = 8.0
-"""Seconds a delivery may take: less than a process has to end in, far less than a lease."""
+TIMEOUT = 6.0
+"""Seconds a provider may be silent."""
+
+LONGEST = 20.0
+"""Seconds a delivery may take in all: far less than a lease."""
 
 _FIRST_RETRY, _LAST_RETRY = 5.0, 600.0
 _TROUBLED_PAUSE = 5.0  # a provider in trouble is not asked for every row at once
+_SECOND_OPINION = 30.0  # whether it was the channel or that one message, another message will tell
 _BROKEN_PAUSE = 600.0  # a provider that refused us for good is asked again this rarely
 
 Clock = Callable[[], float]
@@ -108,7 +114,7 @@ def _deliver(
     started = clock()
     try:
         plain = any(one.plain for one in claims)
-        receipt: Receipt = channels.find(channel.kind).deliver(channel.settings, message, plain=plain, timeout=TIMEOUT)
+        receipt = _within(LONGEST, lambda: _hand_over(channel, message, plain))
     except DeliveryError as error:
         _record_failure(config, channel, state, claims, error, started, clock())
     except Exception:
@@ -117,6 +123,27 @@ def _deliver(
         _record_failure(config, channel, state, claims, bug, started, clock())
     else:
         _record_success(config, channel, state, claims, receipt, message, started, clock())
+
+
+def _hand_over(channel: Channel, message: Message, plain: bool) -> Receipt:
+    return channels.find(channel.kind).deliver(channel.settings, message, plain=plain, timeout=TIMEOUT)
+
+
+def _within(seconds: float, deliver: Callable[[], Receipt]) -> Receipt:
+    """What `deliver` returns or raises, unless it takes too long: a provider that drips must not keep a channel."""
+    outcome: Future[Receipt] = Future()
+
+    def run() -> None:
+        try:
+            outcome.set_result(deliver())
+        except BaseException as error:
+            outcome.set_exception(error)
+
+    threading.Thread(target=run, name="delivery", daemon=True).start()
+    if not wait([outcome], seconds).done:
+        words = f"the provider had not come to an end within {seconds:.0f} s"
+        raise DeliveryError("timeout", words, action="retry", arrived="unknown")
+    return outcome.result()
 
 
 def _record_success(
@@ -159,7 +186,7 @@ def _record_failure(
             own.observe(config, _part(channel), fault, now, [channel.organization])
         outbox.attempted(claims, started, now - started, error.action, error.reason, error.message)
         maybe_told = error.arrived == "unknown"
-        due_at = now if error.action in ("plain", "wait") else now + backoff(max(one.attempts for one in claims))
+        due_at = now + _put_off(error, max(one.attempts for one in claims))
         outbox.failed(claims, error.reason, due_at, maybe_told, plain=error.action == "plain")
         channel_states.put(channel.name, _after(error, channel, state, now))
         if error.action == "give_up":
@@ -175,13 +202,21 @@ def backoff(attempts: int) -> float:
     return wait * random.uniform(0.8, 1.2)  # noqa: S311
 
 
+def _put_off(error: DeliveryError, attempts: int) -> float:
+    """Seconds until these rows may be tried again; the channel itself may have to wait longer."""
+    if error.action in ("plain", "wait"):
+        return 0.0
+    # What a provider will not have may be this one message: others go first when the channel is asked again.
+    return backoff(attempts) + (_BROKEN_PAUSE if error.action == "give_up" else 0.0)
+
+
 def _after(error: DeliveryError, channel: Channel, state: State, now: float) -> State:
     fingerprint = _fingerprint(channel)
     if error.action == "wait":
         return replace(state, not_before=now + (error.retry_after or 1.0), rate_limited=True, fingerprint=fingerprint)
     if error.action == "give_up":
-        since = state.broken_since or now
-        return State(now + _BROKEN_PAUSE, False, since, error.message, fingerprint)
+        pause = _BROKEN_PAUSE if state.broken_since is not None else _SECOND_OPINION
+        return State(now + pause, False, state.broken_since or now, error.message, fingerprint)
     pause = PACE.get(channel.kind, 0.0) if error.action == "plain" else _TROUBLED_PAUSE
     return replace(state, not_before=now + pause, fingerprint=fingerprint)
 

@@ -13,6 +13,7 @@ from alerting.store.database import DatabaseError, Unavailable, describe
 logger = logging.getLogger("vedette.delivery")
 
 _AWAY = 1.0  # seconds between two tries at what failed without having been put off in the outbox
+_AT_ONCE = 64  # channels spoken to at the same time; a thread is made when it is needed
 _FLOOR = 0.5  # seconds until the outbox is looked at without a hint: rows fall due, and web writes some
 
 
@@ -26,7 +27,7 @@ class Dispatcher:
         self._news = threading.Event()
         self._stopping = False
         self._busy: set[str] = set()
-        self._pool = ThreadPoolExecutor(8, thread_name_prefix="deliver")
+        self._pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="deliver")
         self._thread = threading.Thread(target=self._run, name="dispatcher")
 
     def start(self) -> None:

@@ -7,6 +7,8 @@ from typing import IO, Any, Protocol
 
 from alerting.store.database import database, is_sqlite
 
+# A machine that vanishes sends no word: without these the server would keep its lock for two hours.
+_NOTICE_A_LOST_HOLDER = "-c tcp_keepalives_idle=5 -c tcp_keepalives_interval=2 -c tcp_keepalives_count=3"
 _LEADER_LOCK = 71003  # any number of our own: the key of PostgreSQL's advisory lock
 
 
@@ -67,6 +69,7 @@ class PostgresLead:
         import psycopg
 
         arguments = {name: value for name, value in database.obj.connect_params.items() if name != "prefer_psycopg3"}
+        arguments["options"] = f"{arguments.get('options', '')} {_NOTICE_A_LOST_HOLDER}".strip()
         self._connection = psycopg.connect(dbname=database.obj.database, autocommit=True, **arguments)
         row = self._connection.execute("select pg_try_advisory_lock(%s)", (_LEADER_LOCK,)).fetchone()
         if not row[0]:

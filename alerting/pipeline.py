@@ -24,6 +24,8 @@ STALE_AFTER = 3
 SILENT_INTERVALS = "silent_intervals"
 """The metric that counts them, so that "nobody can tell" is a rule like any other."""
 
+_GROUP = 500  # subjects a statement asks about: PostgreSQL takes 65,535 parameters, and others want their turn
+
 _DRILL_LASTS = 3600.0  # seconds; one that is older was cut off before it could end its alert
 
 
@@ -74,18 +76,30 @@ def mark_stale(config: Config, now: float, acting_since: float) -> int:
     A scheduler that has just begun gives everything three intervals of its own.
     """
     with reading():
-        states = subjects.states()
+        seen = subjects.looked_at()
     silent = [
-        Observation("unknown", {}, "not observed for three intervals", state.observation.facts, name, now)
-        for name, state in states.items()
-        if (watch := config.watch_of.get(name)) is not None
-        and now - max(state.observation.at, acting_since) > STALE_AFTER * watch.every
+        watch.subject
+        for watch in config.watches
+        if now - max(seen.get(watch.subject, acting_since), acting_since) > STALE_AFTER * watch.every
     ]
-    return ingest(config, silent, now)
+    groups = [silent[start : start + _GROUP] for start in range(0, len(silent), _GROUP)]
+    return sum(ingest(config, _unobserved(group, now), now) for group in groups)
+
+
+def _unobserved(names: Sequence[str], now: float) -> list[Observation]:
+    """What is to be said of subjects nobody looked at; what they were compared with stays."""
+    with reading():
+        states = subjects.states(names)
+    facts = {name: state.observation.facts for name, state in states.items()}
+    words = "not observed for three intervals"
+    return [Observation("unknown", {}, words, facts.get(name, {}), name, now) for name in names]
 
 
 def reconcile(config: Config, now: float) -> int:
-    """Resolve the alerts whose subject or rule is gone from the configuration. How many."""
+    """Resolve the alerts whose subject or rule is gone from the configuration. How many.
+
+    And tell the end to whoever was told a beginning and, by whatever accident, not its end.
+    """
     with taking_turns():
         gone = [alert for alert in alerts.unresolved() if _orphaned(config, alert, now)]
         changes = [
@@ -94,6 +108,7 @@ def reconcile(config: Config, now: float) -> int:
         ]
         subjects.forget({name for name in subjects.states() if _unwatched(config, name)})
         _commit(config, changes, [], now)
+        outbox.tell_ends(config.channel_of, now)
     return len(gone)
 
 

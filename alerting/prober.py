@@ -14,7 +14,7 @@ import schemas
 from alerting import grid, pipeline
 from alerting.config import Config, Watch
 from alerting.store import subjects
-from alerting.store.database import Unavailable, describe, reading, transaction
+from alerting.store.database import Unavailable, describe, reading, taking_turns
 from probes import Observation
 from probes._machinery.runner import Runner
 from probes._machinery.times import seconds
@@ -26,6 +26,7 @@ _BATCH = 500
 _GATHER = 0.05  # seconds others may join the first of a batch: a transaction each would cost five times as much
 _KEPT = 100_000  # observations held in memory while the database cannot take them
 _TWO_LOOKS = 30.0
+_STUCK = 60.0  # seconds without a round of the loop after which only a new process helps
 _CLOCK_JUMP = 5.0  # seconds the wall clock may move against the monotonic one before we distrust what we see
 _PAUSE = 10.0  # seconds a round may take before we take it that we were stopped: probes then end as if they had failed
 
@@ -72,7 +73,8 @@ class Prober:
     @property
     def alive(self) -> bool:
         """Whether both threads do their work."""
-        return all(thread.is_alive() for thread in self._threads)
+        stuck = time.monotonic() - self._round_began > _STUCK  # a disk that hangs, say, in code that cannot wait
+        return not stuck and all(thread.is_alive() for thread in self._threads)
 
     def _probe(self) -> None:
         config = self._configuration()
@@ -187,8 +189,9 @@ class Prober:
         return []
 
     def _ingest(self, group: Sequence[Observation]) -> None:
-        config, now = self._configuration(), time.time()
-        with transaction():  # both or neither: trying again must not count an observation twice
+        with taking_turns():  # both or neither: trying again must not count an observation twice
+            # Asked for here and not before the wait for our turn: meanwhile a watch may have been taken out.
+            config, now = self._configuration(), time.time()
             pipeline.ingest(config, [one for one in group if one.subject not in self._distrusted], now)
             first_looks = [one for one in group if one.subject in self._distrusted]
             pipeline.ingest(config, first_looks, now, only_observe=True)
@@ -227,7 +230,7 @@ def observe_once(config: Config, watches: Sequence[Watch], last: Mapping[str, Ob
             probe = probes.find(watch.kind)(_bounded(watch), time.time(), last.get(watch.subject))
             runner.start(probe, watch.subject, _deadline(watch))
         observed: list[Observation] = []
-        while runner.in_flight:
+        while len(observed) < len(watches):
             observed += [replace(one, subject=name, at=time.time()) for name, one in runner.run_once(_IDLE)]
         return observed
     finally:

@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 from apscheduler.executors.pool import ThreadPoolExecutor
@@ -33,7 +34,9 @@ _OWNER = "scheduler:"  # how the claims of schedulers begin: whoever leads takes
 _STANDBY = 2.0  # seconds between two tries at the lead
 _GAP = 10.0  # seconds between two rounds of judging after which nobody is blamed for having been silent
 _LOST_AFTER = 30.0  # seconds without a tick after which we no longer trust ourselves
-_STOP = 8.0  # seconds that ending may take, of the ten a platform grants
+_STOP = 7.0  # seconds that ending may take in good order, of the ten a platform grants
+_LEAVE = 9.0  # seconds after which we are gone in any case
+_JUMP = 5.0  # seconds the wall clock may move against the monotonic one before everything waiting is looked at anew
 _EVENTS_KEPT = 7 * 86400.0
 _ALERTS_KEPT = 400 * 86400.0
 
@@ -42,7 +45,7 @@ def run(settings: Settings, watcher: ConfigWatcher) -> int:
     """Schedule until SIGTERM or SIGINT. The exit code: 0, or 1 when we had to stop ourselves."""
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopping.set())
+        signal.signal(number, lambda *_: _stop(stopping))
     ours = lead()
     while not stopping.is_set():
         if not _take(ours):
@@ -56,8 +59,21 @@ def run(settings: Settings, watcher: ConfigWatcher) -> int:
             stopping.wait(_STANDBY)
         except StandsStill as fault:
             logger.critical("this scheduler stops itself: %s", fault)
+            _leave_within(1.0, code=1)
             return 1
     return 0
+
+
+def _stop(stopping: threading.Event) -> None:
+    stopping.set()
+    _leave_within(_LEAVE, code=0)
+
+
+def _leave_within(seconds: float, code: int) -> None:
+    """End this process by then whatever hangs in it, a frozen database or a provider that drips: leases run out."""
+    timer = threading.Timer(seconds, os._exit, (code,))
+    timer.daemon = True
+    timer.start()
 
 
 def _take(ours: Lead) -> bool:
@@ -81,6 +97,7 @@ class Acting:
         self._started_at = time.time()
         self._ticked = time.monotonic()
         self._looking_since = self._judged_at = self._started_at
+        self._applied: tuple[Config, Exception | None] | None = None
         owner = f"{_OWNER}{socket.gethostname()}:{os.getpid()}"
         self._dispatcher = Dispatcher(self._config, settings.base_url, owner)
         self._prober = Prober(self._config, self._dispatcher.hint)
@@ -90,19 +107,21 @@ class Acting:
         """Act until told to stop or the lead is lost. Raises StandsStill."""
         try:
             self._begin()
+            asked, clock = time.monotonic(), time.time() - time.monotonic()
             while not stopping.wait(1.0):
                 if not self._lead.held():
                     logger.error("the lead is lost: another may act")
                     return
-                if fault := self._fault():
+                clock = self._mind_the_clock(clock)
+                # Where we were stopped ourselves, the others have not had their turn yet.
+                paused, asked = time.monotonic() - asked > _JUMP, time.monotonic()
+                if not paused and (fault := self._fault()):
                     raise StandsStill(fault)
         finally:
             self._end()
 
     def _begin(self) -> None:
-        config = self._config()
-        pipeline.reconcile(config, time.time())
-        dispatch.refresh(config)
+        self._reload()  # a standby read its file when it started, maybe long ago
         with transaction():
             outbox.take_over(_OWNER, time.time())
         self._tick()
@@ -120,6 +139,17 @@ class Acting:
 
     def _config(self) -> Config:
         return self._watcher.config
+
+    def _mind_the_clock(self, clock: float) -> float:
+        """After the wall clock was set, let everything that waits for a moment of it be looked at now."""
+        moved = time.time() - time.monotonic()
+        if abs(moved - clock) > _JUMP:
+            for job in self._jobs.get_jobs():
+                job.modify(next_run_time=datetime.now(UTC))
+            if moved < clock:
+                with transaction():
+                    outbox.forget_moments(time.time())
+        return moved
 
     def _fault(self) -> str | None:
         """Why we should not go on acting. Time is monotonic: a clock set back must not look like standing still."""
@@ -142,6 +172,7 @@ class Acting:
             (self._tick, TICK),
             (self._judge_waits, 1.0),
             (self._reload, 2.0),
+            (self._settle, 60.0),
             (self._sweep_locks, 30.0),
             (self._prune, 3600.0),
             (self._ping, 60.0),
@@ -164,25 +195,36 @@ class Acting:
     def _judge_waits(self) -> None:
         config, now = self._config(), time.time()
         if not 0 <= now - self._judged_at <= _GAP:  # we slept, the clock jumped, or the database was away
-            self._looking_since = now
+            self._looking_since = self._judged_at = now
+            return
         if pipeline.tick(config, now) + pipeline.mark_stale(config, now, self._looking_since):
             self._dispatcher.hint()
         self._judged_at = now
 
     def _reload(self) -> None:
-        outcome = self._watcher.refresh()
+        """Carry a changed configuration, or a refused one, all the way; what fails is tried again at the next turn."""
+        self._watcher.refresh()
+        config, rejected = self._watcher.config, self._watcher.rejected
+        before = self._applied
+        if before is not None and before[0] is config and before[1] is rejected:
+            return
         now = time.time()
-        if outcome == "reloaded":
-            pipeline.reconcile(self._config(), now)
-            dispatch.refresh(self._config())
-            self._announce("config.reloaded", {"source": self._config().source}, now)
-        if outcome == "rejected":
-            self._announce("config.rejected", {"faults": str(self._watcher.rejected)[:2000]}, now)
-        fault = self._watcher.rejected
-        said = None if fault is None else f"The configuration was refused, the last good one stays in force: {fault}"
-        if outcome != "same":
-            own.observe(self._config(), "configuration", said and said[:1000], now)
-            self._dispatcher.hint()
+        if before is None or before[0] is not config:
+            pipeline.reconcile(config, now)
+            dispatch.refresh(config)
+        said = None if rejected is None else f"The configuration was refused, the last good one stays: {rejected}"
+        own.observe(config, "configuration", said and said[:1000], now)
+        if rejected is not None:
+            self._announce("config.rejected", {"faults": str(rejected)[:2000]}, now)
+        elif before is not None:
+            self._announce("config.reloaded", {"source": config.source}, now)
+        self._applied = (config, rejected)
+        self._dispatcher.hint()
+
+    def _settle(self) -> None:
+        """Nothing should be left over; whatever accident left it, it is put right within a minute."""
+        pipeline.reconcile(self._config(), time.time())
+        self._dispatcher.hint()
 
     def _announce(self, kind: str, data: dict[str, Any], now: float) -> None:
         logger.log(logging.INFO if kind == "config.reloaded" else logging.ERROR, "%s: %s", kind, data)

@@ -95,6 +95,7 @@ class Hub:
         self._pace = pace or Pace()
         self._starting = threading.Lock()
         self._ready = threading.Event()
+        self._failed: Exception | None = None  # why it could not begin: no descriptor left, most likely
         self._arrived: Any = None
         self._arriving: deque[Stream] = deque()
         self._streams: dict[int, Stream] = {}
@@ -109,7 +110,10 @@ class Hub:
                 self.position = position
                 self._limit = min(self._limit, _room_for_files(self._limit))
                 threading.Thread(target=self._main, args=(tail,), name="stream-hub", daemon=True).start()
-                self._ready.wait()
+                while not self._ready.wait(0.05):
+                    if self._failed is not None:
+                        fault, self._failed = self._failed, None
+                        raise fault
 
     def has_room(self) -> bool:
         """Whether one more stream may join."""
@@ -154,7 +158,11 @@ class Hub:
     def _main(self, tail: Callable[["Hub"], None]) -> None:
         loop = gevent.get_hub().loop
         self._turn, self._hungry = Semaphore(1), Event()
-        self._epoll = monkey.get_original("select", "epoll")()
+        try:
+            self._epoll = monkey.get_original("select", "epoll")()
+        except OSError as error:  # no descriptor is left: this stream fails, and the next one tries again
+            self._failed = error
+            return
         self._arrived = loop.async_()
         self._arrived.start(self._take_in)
         helpers = [gevent.spawn(work) for work in (self._watch, self._feed, self._look)]

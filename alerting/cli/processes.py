@@ -21,7 +21,7 @@ from alerting.store import database
 
 _RETRY = 2.0  # seconds between two tries to reach a database that is away
 _RESTART = 1.0  # seconds before `up` starts a process anew
-_STOP = 10.0  # seconds a process has to end
+_STOP = 9.5  # seconds a process has to end, of the ten a platform grants us all
 _PR_SET_PDEATHSIG = 1  # prctl(2)
 
 

@@ -27,10 +27,12 @@ def unresolved() -> list[AlertValue]:
 
 
 def troubled(subjects: Collection[str]) -> set[str]:
-    """Those of the subjects that have an unresolved alert."""
+    """Those of the subjects that have an unresolved critical alert: less than that explains nobody's failure."""
     if not subjects:
         return set()
-    open_ones = Alert.select(Alert.subject).where(Alert.subject.in_(list(subjects)) & Alert.resolved_at.is_null())
+    open_ones = Alert.select(Alert.subject).where(
+        Alert.subject.in_(list(subjects)) & Alert.resolved_at.is_null() & (Alert.severity == "critical")
+    )
     return {row.subject for row in open_ones}
 
 

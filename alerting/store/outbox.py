@@ -8,6 +8,7 @@ import peewee
 
 from alerting.lifecycle import Alert
 from alerting.routing import Due, Pending, Told
+from alerting.store import alerts
 from alerting.store.database import database, is_sqlite
 from alerting.store.models import Alert as AlertRow
 from alerting.store.models import Attempt, ChannelState, Notification
@@ -185,6 +186,31 @@ def revive(channels: Iterable[str]) -> None:
     Notification.update(status="pending", done_at=None).where(ours & due).execute()
 
 
+def tell_ends(channels: Iterable[str], now: float) -> None:
+    """Where the ledger says that a channel believes in an alert that is over, and nothing waits to tell it: tell it.
+
+    A delivery that outlived its lease may have said "triggered" after another had said "resolved".
+    """
+    over = AlertRow.select(AlertRow.id).where(AlertRow.resolved_at.is_null(False))
+    believing = ToldRow.select().where(
+        (ToldRow.state == "triggered") & ToldRow.alert.in_(over) & ToldRow.channel.in_(list(channels))
+    )
+    for row in believing:
+        theirs = (Notification.alert == row.alert) & (Notification.channel == row.channel)
+        if Notification.select().where(theirs & (Notification.status == "pending")).exists():
+            continue
+        again = {"status": "pending", "due_at": now, "done_at": None, "lease_until": None}
+        if not Notification.update(again).where(theirs & (Notification.change == "resolved")).execute():
+            enqueue(alerts.value(AlertRow.get_by_id(row.alert)), [Due(row.channel, "resolved", "resolved", now)], now)
+
+
+def forget_moments(now: float) -> None:
+    """The clock was set back: what waited for a moment by the old one may leave, and no lease outlives its time."""
+    ChannelState.update(not_before=now).where(ChannelState.not_before > now).execute()
+    Notification.update(due_at=now).where((Notification.status == "pending") & (Notification.due_at > now)).execute()
+    Notification.update(lease_until=now + LEASE).where(Notification.lease_until > now + LEASE).execute()
+
+
 def dead(claims: Sequence[Claim], outcome: str, now: float) -> None:
     """Nobody can deliver these any more: their channel is gone."""
     Notification.update(status="dead", outcome=outcome, done_at=now, lease_until=None).where(
@@ -228,7 +254,9 @@ def _release(claims: Sequence[Claim]) -> None:
 def _claimable(channel: str, now: float, limit: int, suppressed: Collection[str]) -> list[int]:
     rank = peewee.Case(Notification.severity, (("critical", 0), ("warning", 1)), 2)
     ready = _may_leave(now, suppressed) & (Notification.channel == channel)
-    query = Notification.select(Notification.id).where(ready).order_by(rank, Notification.id).limit(limit)
+    # Those tried least first: one message that its provider will not have must not hold up the others.
+    order = (rank, Notification.attempts, Notification.id)
+    query = Notification.select(Notification.id).where(ready).order_by(*order).limit(limit)
     return [row.id for row in query]
 
 

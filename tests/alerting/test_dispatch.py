@@ -259,15 +259,38 @@ def break_ops(story: Story) -> None:
 
 
 def test_a_broken_channel_is_tried_again_after_a_while_and_its_recovery_is_told(story: Story) -> None:
-    break_ops(story)
-    assert [story.deliver(at) for at in (3, 300, 599)] == [0, 0, 0]
-    assert story.deliver(600) == 1
+    story.ops.answer(Answer(404, "no_service"), Answer(404, "no_service"))
+    story.look("critical")
+    for at in (0, 1, 2, 31):
+        story.deliver(at)
+    assert [story.deliver(at) for at in (32, 300, 630)] == [0, 0, 0]
+    assert story.deliver(640) == 1
     assert "HTTP down: website" in "\n".join(texts(story.ops.messages))
     assert own_alerts() == [("self/channel.ops", "resolved")]
     with reading():
         assert channel_states.broken() == {}
-    story.deliver(602)
+    story.deliver(642)
     assert "esolved" in story.boss.messages[-1].text
+
+
+def test_what_was_refused_may_have_been_one_message_so_another_is_tried_soon(story: Story) -> None:
+    break_ops(story)
+    assert story.deliver(29) == 0
+    assert story.deliver(31) == 1
+    assert "channel.ops" in "\n".join(texts(story.ops.messages)), "the message that was refused went first again"
+    with reading():
+        assert channel_states.broken() == {}
+    assert own_alerts() == [("self/channel.ops", "resolved")]
+
+
+def test_a_provider_that_drips_is_given_up_in_time(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dispatch, "LONGEST", 0.2)
+    story.ops.answer(silence(3.0))
+    story.look("critical")
+    began = time.monotonic()
+    story.deliver()
+    assert time.monotonic() - began < 2.0
+    assert ("retry", "timeout") in attempts()
 
 
 def test_a_channel_with_new_settings_speaks_at_once(story: Story) -> None:
