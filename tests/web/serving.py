@@ -133,14 +133,14 @@ class Listener:
         self.socket = socket.socket()
         if buffer:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
-        try:
-            self.socket.connect(("127.0.0.1", port))
-        except OSError:
-            self.socket.close()
-            raise
         sent = {"Host": "vedette", **({"Authorization": f"Bearer {token}"} if token else {}), **(headers or {})}
         lines = [f"GET /api/v1/events/stream?{query} HTTP/1.1", *(f"{name}: {value}" for name, value in sent.items())]
-        self.socket.sendall("\r\n".join([*lines, "", ""]).encode())
+        try:
+            self.socket.connect(("127.0.0.1", port))
+            self.socket.sendall("\r\n".join([*lines, "", ""]).encode())
+        except OSError:  # the server was killed before or between
+            self.socket.close()
+            raise
 
     def read(self, timeout: float = 0.0) -> None:
         """Take in what is there, waiting for the first of it at most so long."""
