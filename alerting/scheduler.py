@@ -84,6 +84,14 @@ def _take(ours: Lead) -> bool:
         return False
 
 
+def _refusal(config: Config, rejected: Exception | None) -> str | None:
+    """What everybody is told of a refused file: its faults, unless they would name one organization to another."""
+    if rejected is None:
+        return None
+    alone = len(config.organizations) <= 1
+    return f"The configuration was refused, the last good one stays: {rejected if alone else 'see the log'}"[:1000]
+
+
 class StandsStill(Exception):
     """Our own clockwork has stopped: only a new process helps."""
 
@@ -212,8 +220,7 @@ class Acting:
         if before is None or before[0] is not config:
             pipeline.reconcile(config, now)
             dispatch.refresh(config)
-        said = None if rejected is None else f"The configuration was refused, the last good one stays: {rejected}"
-        own.observe(config, "configuration", said and said[:1000], now)
+        own.observe(config, "configuration", _refusal(config, rejected), now)
         if rejected is not None:
             self._announce("config.rejected", {"faults": str(rejected)[:2000]}, now)
         elif before is not None:

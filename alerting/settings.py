@@ -9,7 +9,7 @@ from email.utils import getaddresses
 from functools import cache
 from pathlib import Path
 from typing import Any
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, parse_qs, urlsplit
 
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 LOG_FORMATS = ("json", "text")
@@ -197,6 +197,9 @@ def _redis_url(raw: str) -> str:
 def _smtp_url(raw: str) -> str:
     if not is_url(raw, "smtp", "smtps"):
         raise ValueError("smtp://user:password@host:587?starttls=1 or smtps://user:password@host:465")
+    given = parse_qs(urlsplit(raw).query, keep_blank_values=True)
+    if given.keys() - {"starttls"} or any(value.lower() not in _SWITCHES for value in given.get("starttls", [])):
+        raise ValueError("no parameter but starttls, which is 1 or 0")
     return raw
 
 

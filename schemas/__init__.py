@@ -61,7 +61,9 @@ def _retrieve(uri: str) -> Resource[Any]:
 def _fault(error: ValidationError) -> Fault:
     deepest = best_match([error]) or error
     pointer = "".join(f"/{_escape(str(part))}" for part in deepest.absolute_path)
-    return Fault(pointer, deepest.message[:_MESSAGE_LENGTH])
+    secret = isinstance(deepest.schema, dict) and deepest.schema.get("writeOnly", False)
+    message = f"does not keep to `{deepest.validator}`" if secret else deepest.message
+    return Fault(pointer, message[:_MESSAGE_LENGTH])
 
 
 def _escape(part: str) -> str:

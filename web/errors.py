@@ -87,6 +87,8 @@ def _unavailable(error: Exception) -> Response:
 
 
 def _of_bug(error: Exception) -> Response:
+    if type(error).__module__ == "gunicorn.http.errors":  # raised while a body is read: what came is no HTTP
+        return respond(Problem(400, "the body is not sent as HTTP has it"))
     logger.error("a request failed", exc_info=error, extra={"request_id": g.get("request_id")})
     return respond(Problem(500, "something failed here; the log has it under this request's X-Request-Id"))
 

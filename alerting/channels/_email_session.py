@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from alerting.channels.outcome import Arrived, DeliveryError, after_reply, unreachable
 from alerting.phrasing import clip
 
-_TRUE = frozenset({"1", "true", "yes", "on"})
+_FALSE = frozenset({"0", "false", "no", "off"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ def server_of(url: str) -> Server:
         words = "The mail server's address is not one; expected smtp://user:password@host:587?starttls=1 (SMTP_URL)"
         raise DeliveryError("invalid_address", words, action="give_up", arrived="no")
     asked = parse_qs(parts.query).get("starttls")
-    starttls = None if asked is None else asked[-1].lower() in _TRUE
+    starttls = None if asked is None else asked[-1].lower() not in _FALSE
     usual = 465 if parts.scheme == "smtps" else 587 if starttls else 25
     user, password = (unquote(text) if text else None for text in (parts.username, parts.password))
     return Server(host, port or usual, parts.scheme == "smtps", starttls, user, password)

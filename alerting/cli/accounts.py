@@ -11,6 +11,7 @@ import click
 from alerting.cli import fail, opened_store
 from alerting.cli.tables import show
 from alerting.notices import rfc3339
+from alerting.settings import current
 from alerting.store import accounts, tokens
 from alerting.store.accounts import AccountError, Person
 from alerting.store.database import reading, transaction
@@ -41,6 +42,7 @@ def add(
     """
     if role is not None and organization is None:
         fail("user add: --role needs --organization")
+    _doubt(organization)
     password = _password() if password_stdin else None
     now = time.time()
     with opened_store() as settings, reading():
@@ -60,7 +62,7 @@ def add(
 @user.command()
 @click.argument("email")
 def disable(email: str) -> None:
-    """Shut a user out, at once and everywhere. `user add` lets them in again."""
+    """Shut a user out: at once, but for streams that are open, which end within the hour. `user add` undoes it."""
     with opened_store():
         try:
             found = accounts.disable(email)
@@ -98,6 +100,7 @@ def create(
     """Make a token and print it, once: it is kept nowhere."""
     if (email is None) == (organization is None):
         fail("token create: give either --user or --organization")
+    _doubt(organization)
     lifetime = None if ttl is None else _seconds(ttl)
     with opened_store(), reading():
         person = accounts.by_email(email) if email is not None else None
@@ -181,3 +184,19 @@ def _seconds(ttl: str) -> float:
     if found is None:
         fail("token create: --ttl: expected a number and s, m, h or d, such as 90d")
     return float(int(found[1]) * _UNITS[found[2]]) if found else 0.0
+
+
+def _doubt(organization: str | None) -> None:
+    """Say so where the configuration declares no such organization: most likely it is a slip of the pen."""
+    from alerting.configuration.reader import ConfigError, read
+
+    if organization is None:
+        return
+    try:
+        settings = current()
+        declared = {one.slug for one in read(settings.config_path, settings).organizations}
+    except ConfigError:
+        return
+    if organization not in declared:
+        words = f"no organization {organization!r} is declared; there are: {', '.join(sorted(declared)) or 'none'}"
+        click.echo(f"vedette: careful: {words}", err=True)

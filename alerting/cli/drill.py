@@ -91,7 +91,7 @@ def _send(config: Config, channel: Channel, alert: Alert, due: Due, base_url: st
     with taking_turns():
         outbox.enqueue(alert, [replace(due, due_at=started)], started)
     owner = f"{socket.gethostname()}:{os.getpid()}"
-    while (row := _row(alert.id, due.change)).status == "pending" and time.time() - started < _PATIENCE:
+    while (row := _row(alert.id, due)).status == "pending" and time.time() - started < _PATIENCE:
         if row.gave_up:
             break
         if not dispatch.deliver_next(config, channel.name, base_url, owner):
@@ -100,9 +100,9 @@ def _send(config: Config, channel: Channel, alert: Alert, due: Due, base_url: st
     return Leg(channel.name, told, row.status == "delivered", time.time() - started, row.detail)
 
 
-def _row(alert_id: int, change: str) -> outbox.Progress:
+def _row(alert_id: int, due: Due) -> outbox.Progress:
     with reading():
-        return outbox.progress(alert_id, change)
+        return outbox.progress(alert_id, due.change, due.channel)
 
 
 def _line(leg: Leg) -> str:

@@ -10,6 +10,7 @@ from alerting.configuration.lines import Where
 from alerting.configuration.parts import Declared, parents_of, text_of
 from alerting.configuration.values import seconds
 
+_LEAST_EVERY = 0.5  # seconds; oftener than that is a load, not a watch
 _EVERY = 60.0
 
 
@@ -108,6 +109,8 @@ def _watch(
 
 def _held(watch: Watch, where: Where, findings: Findings) -> Iterator[Watch]:
     """The watch, if the probe of its kind can take its configuration."""
+    if watch.every < _LEAST_EVERY:
+        findings.add((*where, "every"), f"expected at least {_LEAST_EVERY:g} s between two looks")
     from probes._machinery.checking import check_config
 
     if not schema.hold(f"probes/{watch.kind}", watch.config, findings, where):

@@ -10,6 +10,7 @@ import secrets
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import unquote
 
 from alerting.notices import rfc3339
 from alerting.store import events
@@ -43,7 +44,8 @@ class Lock:
 def canonical(key: str | Mapping[str, Any]) -> str:
     """A row's key in one form, however it was given: {"B": 2, "A": 1} and "B=2&A=1" are both "A=1&B=2"."""
     if isinstance(key, str):
-        return "&".join(sorted(part.strip() for part in key.split("&")))
+        pairs = (part.strip().partition("=") for part in key.split("&"))
+        return "&".join(sorted(f"{_escape(unquote(name))}={_escape(unquote(value))}" for name, _, value in pairs))
     return "&".join(sorted(f"{_escape(name)}={_escape(_text(value))}" for name, value in key.items()))
 
 

@@ -75,10 +75,7 @@ def due_channels(now: float, suppressed: Collection[str] = ()) -> list[str]:
 
     `suppressed`: subjects whose parent is in trouble; that they are, too, is not told.
     """
-    held = ChannelState.select(ChannelState.channel).where(ChannelState.not_before > now)
-    query = Notification.select(Notification.channel).where(
-        _may_leave(now, suppressed) & Notification.channel.not_in(held)
-    )
+    query = Notification.select(Notification.channel).where(_may_leave(now, suppressed))
     return [row.channel for row in query.distinct()]
 
 
@@ -91,9 +88,10 @@ class Progress:
     detail: str
 
 
-def progress(alert_id: int, change: str) -> Progress:
-    """How far the row of this change has come. The row must exist."""
-    row = Notification.get((Notification.alert == alert_id) & (Notification.change == change))
+def progress(alert_id: int, change: str, channel: str) -> Progress:
+    """How far the row of this change has come in that channel. The row must exist."""
+    one = (Notification.alert == alert_id) & (Notification.change == change) & (Notification.channel == channel)
+    row = Notification.get(one)
     last = Attempt.select().where(Attempt.notification == row.id).order_by(Attempt.id.desc()).first()
     if last is None:
         return Progress(row.status, False, "")
@@ -262,7 +260,8 @@ def _claimable(channel: str, now: float, limit: int, suppressed: Collection[str]
 
 def _may_leave(now: float, suppressed: Collection[str]) -> Any:
     due = (Notification.status == "pending") & (Notification.due_at <= now)
-    free = Notification.channel.not_in(_busy(now)) & ~peewee.fn.EXISTS(_earlier())
+    silent = ChannelState.select(ChannelState.channel).where(ChannelState.not_before > now)
+    free = Notification.channel.not_in(silent) & Notification.channel.not_in(_busy(now)) & ~peewee.fn.EXISTS(_earlier())
     if not suppressed:
         return due & free
     theirs = AlertRow.select(AlertRow.id).where(AlertRow.subject.in_(list(suppressed)))

@@ -135,3 +135,7 @@ def test_screens_that_held_locks_are_remembered() -> None:
 )
 def test_one_row_has_one_key(given: Any, canonical: str) -> None:
     assert locks.canonical(given) == canonical
+
+
+def test_a_value_with_an_equals_sign_is_one_row_however_it_is_written() -> None:
+    assert locks.canonical({"K": "2=3"}) == locks.canonical("K=2=3") == locks.canonical(locks.canonical("K=2=3"))

@@ -162,3 +162,9 @@ def test_the_environment_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PORT", "8124")
     assert settings.current().port == 8123
     settings.current.cache_clear()
+
+
+@pytest.mark.parametrize("query", ["starttls=required", "starttls=", "tls=1"])
+def test_a_mail_server_is_never_talked_to_in_the_clear_by_a_slip_of_the_pen(query: str) -> None:
+    with pytest.raises(SettingsError, match=r"SMTP_URL: expected .*starttls"):
+        load({"SMTP_URL": f"smtp://host:587?{query}"})
