@@ -173,7 +173,7 @@ def _base_url(raw: str) -> str:
 
 def _database_url(raw: str) -> str:
     scheme, mark, rest = raw.partition("://")
-    if mark and scheme == "sqlite" and len(rest) > 1 and rest.startswith("/"):
+    if mark and scheme == "sqlite" and len(rest) > 1 and rest.startswith("/") and rest != "/:memory:":
         return raw
     if mark and scheme in ("postgres", "postgresql") and _is_postgresql(raw):
         return raw

@@ -4,6 +4,7 @@ import json
 import sqlite3
 import time
 from pathlib import Path
+from typing import Any
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
@@ -94,3 +95,16 @@ def test_a_second_scheduler_takes_over_from_a_killed_one(
     for again in slack_server.messages[1:-1]:  # killed between Slack's yes and our noting it
         assert "may be repeated" in again.text
     assert second.stop(10) < 10
+
+
+def test_a_scheduler_whose_database_hangs_still_ends_in_time(
+    start: Start, environ: dict[str, str], fresh_postgres_pair: Any
+) -> None:
+    primary = fresh_postgres_pair.primary
+    scheduler = start("scheduler", env=environ | {"DATABASE_URL": primary.new_database("frozen")})
+    scheduler.wait_said("this scheduler acts")
+    primary.freeze()
+    try:
+        assert scheduler.stop(10) < 10
+    finally:
+        primary.thaw()
