@@ -14,6 +14,7 @@ from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from alerting import dispatch, own, pipeline
+from alerting.announcer import Announcer
 from alerting.config import Config
 from alerting.configuration.reader import ConfigWatcher
 from alerting.dispatcher import Dispatcher
@@ -109,6 +110,7 @@ class Acting:
         owner = f"{_OWNER}{socket.gethostname()}:{os.getpid()}"
         self._dispatcher = Dispatcher(self._config, settings.base_url, owner)
         self._prober = Prober(self._config, self._dispatcher.hint)
+        self._announcer = Announcer(settings.redis_url) if settings.redis_url else None
         self._jobs = self._make_jobs()
 
     def until(self, stopping: threading.Event) -> None:
@@ -134,6 +136,8 @@ class Acting:
             outbox.take_over(_OWNER, time.time())
         self._tick()
         self._dispatcher.start()
+        if self._announcer is not None:
+            self._announcer.start()
         self._prober.start()
         self._jobs.start()
 
@@ -141,6 +145,8 @@ class Acting:
         end = time.monotonic() + _STOP
         if self._jobs.running:
             self._jobs.shutdown(wait=False)
+        if self._announcer is not None:
+            self._announcer.stop()
         self._prober.stop(2.0)
         self._dispatcher.stop(max(0.0, end - time.monotonic()))
         self._lead.release()
