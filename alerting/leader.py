@@ -5,7 +5,7 @@ import fcntl
 from pathlib import Path
 from typing import IO, Any, Protocol
 
-from alerting.store.database import database, is_sqlite
+from alerting.store.database import connect_apart, database, is_sqlite
 
 # A machine that vanishes sends no word: without these the server would keep its lock for two hours.
 _NOTICE_A_LOST_HOLDER = "-c tcp_keepalives_idle=5 -c tcp_keepalives_interval=2 -c tcp_keepalives_count=3"
@@ -66,11 +66,7 @@ class PostgresLead:
         self._connection: Any = None
 
     def take(self) -> bool:
-        import psycopg
-
-        arguments = {name: value for name, value in database.obj.connect_params.items() if name != "prefer_psycopg3"}
-        arguments["options"] = f"{arguments.get('options', '')} {_NOTICE_A_LOST_HOLDER}".strip()
-        self._connection = psycopg.connect(dbname=database.obj.database, autocommit=True, **arguments)
+        self._connection = connect_apart(_NOTICE_A_LOST_HOLDER)
         row = self._connection.execute("select pg_try_advisory_lock(%s)", (_LEADER_LOCK,)).fetchone()
         if not row[0]:
             self.release()

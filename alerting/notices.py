@@ -1,7 +1,6 @@
 """Events for the log, made of what happened: the shapes of schemas/events. Pure."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 from alerting.config import Watch
@@ -9,13 +8,12 @@ from alerting.lifecycle import Alert, Change
 from alerting.store.events import NewEvent
 from alerting.store.subjects import State
 from probes import Observation
+from probes._machinery import times
 
 
 def rfc3339(at: float | None) -> str | None:
     """Epoch seconds as the wire has them: "2026-11-21T02:19:00.123Z"."""
-    if at is None:
-        return None
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return None if at is None else times.rfc3339(at)
 
 
 def changed(change: Change) -> list[NewEvent]:

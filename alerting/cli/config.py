@@ -24,12 +24,7 @@ def config() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def check(file: Path | None, as_json: bool) -> None:
     """Name every fault of FILE with its line. Exit 0 when there is none, 2 otherwise."""
-    known = _settings()
-    try:
-        found = read(file or known.config_path, known)
-    except ConfigError as error:
-        _tell_faults(error, as_json)
-        sys.exit(2)
+    found = _read(file, as_json)
     if as_json:
         _print_json({"file": found.source, "ok": True, "declares": _counts(found), "faults": []})
     else:
@@ -41,12 +36,7 @@ def check(file: Path | None, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def show(file: Path | None, as_json: bool) -> None:
     """Print the configuration in force, secrets masked: the file, what the environment adds, the default rules."""
-    known = _settings()
-    try:
-        found = read(file or known.config_path, known)
-    except ConfigError as error:
-        _tell_faults(error, as_json)
-        sys.exit(2)
+    found = _read(file, as_json)
     if as_json:
         _print_json({"file": found.source, "digest": found.digest, **effective(found)})
     else:
@@ -54,6 +44,16 @@ def show(file: Path | None, as_json: bool) -> None:
 
         click.echo(f"# {found.source}, secrets masked; with what the environment adds, and the default rules\n")
         click.echo(tomli_w.dumps(effective(found)), nl=False)
+
+
+def _read(file: Path | None, as_json: bool) -> Config:
+    """The file's configuration; every fault told and exit 2 where it has any."""
+    known = _settings()
+    try:
+        return read(file or known.config_path, known)
+    except ConfigError as error:
+        _tell_faults(error, as_json)
+        sys.exit(2)
 
 
 @config.command()

@@ -74,6 +74,18 @@ def taking_turns() -> Iterator[None]:
         yield
 
 
+def connect_apart(options: str = "") -> Any:
+    """A PostgreSQL connection outside the pool, without transactions, for one that lasts: a LISTEN, a session's lock.
+
+    `options` are settings of the session, as libpq takes them: "-c name=value".
+    """
+    import psycopg
+
+    arguments = {name: value for name, value in database.obj.connect_params.items() if name != "prefer_psycopg3"}
+    arguments["options"] = f"{arguments.get('options', '')} {options}".strip()
+    return psycopg.connect(dbname=database.obj.database, autocommit=True, **arguments)
+
+
 def describe(error: Exception) -> str:
     """A database error in one line, free of connection strings."""
     return " ".join(str(error).split())[:300] or type(error).__name__

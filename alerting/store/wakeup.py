@@ -4,7 +4,7 @@ import contextlib
 import time
 from typing import Any, Protocol
 
-from alerting.store.database import database, is_sqlite
+from alerting.store.database import connect_apart, database, is_sqlite
 from alerting.store.events import CHANNEL
 
 REDIS_CHANNEL = "sse:events"
@@ -92,10 +92,7 @@ class PostgresListener:
             self._connection = None
 
     def _connect(self) -> bool:
-        import psycopg
-
-        arguments = {name: value for name, value in database.obj.connect_params.items() if name != "prefer_psycopg3"}
-        self._connection = psycopg.connect(dbname=database.obj.database, autocommit=True, **arguments)
+        self._connection = connect_apart()
         self._connection.execute(f"listen {CHANNEL}")
         return True
 
