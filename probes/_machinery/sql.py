@@ -51,6 +51,7 @@ class SqlJob:
         self.query = query
         self.token = token
         self.reply: SqlReply | None = None
+        self.trouble: BaseException | None = None
         self.cut = False
         self._ended = ended
         self._lock = threading.Lock()
@@ -65,6 +66,10 @@ class SqlJob:
             self.cut = True
             if self._socket is not None:
                 _shut(self._socket)
+
+    def late_reply(self) -> SqlReply:
+        """What a probe is told when there was no answer in time."""
+        return SqlReply(error=f"no answer within {self.query.timeout:g} s", error_class="timeout")
 
     def work(self) -> None:
         try:
@@ -99,11 +104,6 @@ class SqlJob:
             if self._socket is not None:
                 self._socket.close()
                 self._socket = None
-
-
-def timed_out(query: SqlQuery) -> SqlReply:
-    """The reply to a query that had no answer in time."""
-    return SqlReply(error=f"no answer within {query.timeout:g} s", error_class="timeout")
 
 
 def _parameters(query: SqlQuery) -> dict[str, Any]:

@@ -5,12 +5,16 @@ import threading
 import time
 from collections import deque
 from collections.abc import Generator, Hashable
+from typing import Any
 
+from probes._machinery.exchanges import Exchange
 from probes._machinery.observation import Observation
-from probes._machinery.requests import HttpRequest, Reply, Request, SqlQuery
+from probes._machinery.requests import Reply, Request
 from probes._machinery.sql import SqlJob
 
 Running = Generator[Request, Reply, Observation]
+Job = SqlJob | Exchange
+"""What is under way elsewhere than in this thread, and can be cut off."""
 
 
 class Task:
@@ -25,7 +29,7 @@ class Task:
         self.deadline: float | None = None
         self.begun: float | None = None
         self.turn = 0
-        self.job: SqlJob | None = None
+        self.job: Job | None = None
 
     def go_on(self) -> float:
         """Start the clock; the moment (time.monotonic) by which the probe must have ended."""
@@ -52,7 +56,7 @@ class Line:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self.busy = 0
-        self.waiting: deque[tuple[Task, HttpRequest | SqlQuery]] = deque()
+        self.waiting: deque[tuple[Task, Any]] = deque()
 
     @property
     def is_full(self) -> bool:
