@@ -10,7 +10,7 @@ from alerting.config import Config, Rule, Watch
 from alerting.lifecycle import Alert, Change, Finding
 from alerting.phrasing import one_line
 from alerting.rules import Breach
-from alerting.store import alerts, events, outbox, subjects
+from alerting.store import alerts, baselines, events, outbox, subjects
 from alerting.store.database import reading, taking_turns
 from alerting.store.events import NewEvent
 from alerting.store.subjects import State
@@ -106,7 +106,9 @@ def reconcile(config: Config, now: float) -> int:
             Change("resolved", replace(lifecycle.resolve(alert, now, None), message="no longer watched"))
             for alert in gone
         ]
-        subjects.forget({name for name in subjects.states() if _unwatched(config, name)})
+        left = {name for name in subjects.states() if _unwatched(config, name)}
+        subjects.forget(left)
+        baselines.forget(left)
         _commit(config, changes, [], now)
         outbox.tell_ends(config.channel_of, now)
     return len(gone)
@@ -144,6 +146,7 @@ def _ingest(config: Config, watched: list[tuple[Watch, Observation]], now: float
             if _is_news(one, before.get(one.subject), now)
         ]
         subjects.record([(watch, one, before.get(watch.subject)) for watch, one in news])
+        baselines.keep_first(news)
         return _judge_all(config, news, before, now, advance=True, only_observe=only_observe)
 
 

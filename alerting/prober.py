@@ -13,7 +13,7 @@ import probes
 import schemas
 from alerting import grid, pipeline
 from alerting.config import Config, Watch
-from alerting.store import subjects
+from alerting.store import baselines, subjects
 from alerting.store.database import Unavailable, describe, reading, taking_turns
 from probes import Observation
 from probes._machinery.runner import Runner
@@ -46,6 +46,7 @@ class Prober:
         self._due: list[tuple[float, str]] = []  # monotonic moment, subject: a stepped wall clock moves nothing
         self._running: set[str] = set()
         self._last: dict[str, Observation] = {}
+        self.baselines = baselines.NONE  # replaced whole by whoever sees that one was moved
         self._distrusted: set[str] = set()
         self._round_began = time.monotonic()
         self._scheduled: Config | None = None
@@ -59,6 +60,7 @@ class Prober:
         """Begin."""
         with reading():
             self._last = {name: state.observation for name, state in subjects.states().items()}
+            self.baselines = baselines.fresh(self.baselines)
         for thread in self._threads:
             thread.start()
 
@@ -127,7 +129,8 @@ class Prober:
                 self.missed += 1
                 continue
             self._running.add(subject)
-            probe = probes.find(watch.kind)(_bounded(watch), time.time(), self._last.get(subject))
+            whole = _whole(watch, self.baselines.documents)
+            probe = probes.find(watch.kind)(whole, time.time(), self._last.get(subject))
             runner.start(probe, subject, _deadline(watch))
 
     def _plan_next(self, watch: Watch, late: float) -> None:
@@ -198,6 +201,12 @@ class Prober:
         self._distrusted -= {one.subject for one in first_looks}
 
 
+def _whole(watch: Watch, documents: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The probe's configuration, bounded, with the baseline that is kept for it."""
+    kept = documents.get(watch.subject) if "baseline" not in watch.config else None
+    return _bounded(watch) if kept is None else {**_bounded(watch), "baseline": kept}
+
+
 def _bounded(watch: Watch) -> Mapping[str, Any]:
     """The probe's configuration with a timeout that ends before its next turn."""
     if "timeout" not in schemas.load(f"probes/{watch.kind}").get("properties", {}):
@@ -224,10 +233,12 @@ def _one_a_subject(batch: Sequence[Observation]) -> list[list[Observation]]:
 
 def observe_once(config: Config, watches: Sequence[Watch], last: Mapping[str, Observation]) -> list[Observation]:
     """Probe these once, all at the same time, and return what was observed: for a run by cron."""
+    with reading():
+        documents = baselines.fresh(baselines.NONE).documents
     runner = Runner(denied_networks=config.denied_networks)
     try:
         for watch in watches:
-            probe = probes.find(watch.kind)(_bounded(watch), time.time(), last.get(watch.subject))
+            probe = probes.find(watch.kind)(_whole(watch, documents), time.time(), last.get(watch.subject))
             runner.start(probe, watch.subject, _deadline(watch))
         observed: list[Observation] = []
         while len(observed) < len(watches):

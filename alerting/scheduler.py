@@ -21,8 +21,8 @@ from alerting.dispatcher import Dispatcher
 from alerting.leader import Lead, lead
 from alerting.prober import Prober
 from alerting.settings import Settings
-from alerting.store import alerts, events, locks, outbox, settings_table, tokens
-from alerting.store.database import DatabaseError, describe, transaction
+from alerting.store import alerts, baselines, events, locks, outbox, settings_table, tokens
+from alerting.store.database import DatabaseError, describe, reading, transaction
 from alerting.store.events import NewEvent
 from alerting.store.settings_table import SCHEDULER
 
@@ -218,6 +218,7 @@ class Acting:
     def _reload(self) -> None:
         """Carry a changed configuration, or a refused one, all the way; what fails is tried again at the next turn."""
         self._watcher.refresh()
+        self._refresh_baselines()
         config, rejected = self._watcher.config, self._watcher.rejected
         before = self._applied
         if before is not None and before[0] is config and before[1] is rejected:
@@ -233,6 +234,11 @@ class Acting:
             self._announce("config.reloaded", {"source": config.source}, now)
         self._applied = (config, rejected)
         self._dispatcher.hint()
+
+    def _refresh_baselines(self) -> None:
+        """Another process may have accepted one."""
+        with reading():
+            self._prober.baselines = baselines.fresh(self._prober.baselines)
 
     def _settle(self) -> None:
         """Nothing should be left over; whatever accident left it, it is put right within a minute."""

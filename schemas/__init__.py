@@ -4,12 +4,14 @@ import json
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from itertools import islice
 from typing import Any
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError, best_match
 from referencing import Registry, Resource
 
+_MOST_FAULTS = 1000  # a list of a million wrong items is told well enough by its first
 _MESSAGE_LENGTH = 300  # a fault quotes the value it is about, and that value may be hostile
 
 
@@ -35,14 +37,15 @@ def names(folder: str) -> tuple[str, ...]:
 
 
 def faults(name: str, value: Any) -> list[Fault]:
-    """Everything in `value` that breaks the schema `name`, in document order; empty when it holds."""
+    """Everything in `value` that breaks the schema `name`, in document order; empty when it holds, 1000 at most."""
     return faults_in(validator(name), value)
 
 
 def faults_in(checker: Draft202012Validator, value: Any) -> list[Fault]:
     """The same for a validator of the caller's. A value nested too deep to check is itself a fault."""
     try:
-        errors = sorted(checker.iter_errors(value), key=lambda error: [str(part) for part in error.absolute_path])
+        found = islice(checker.iter_errors(value), _MOST_FAULTS)
+        errors = sorted(found, key=lambda error: [str(part) for part in error.absolute_path])
         return [_fault(error) for error in errors]
     except RecursionError:
         return [Fault("", "nested too deeply")]

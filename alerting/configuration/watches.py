@@ -5,6 +5,7 @@ from typing import Any
 
 from alerting.config import DEFAULT_EVERY, NetdataParent, Watch
 from alerting.configuration import schema
+from alerting.configuration.contract_files import with_contract
 from alerting.configuration.faults import Findings
 from alerting.configuration.lines import Where
 from alerting.configuration.parts import Declared, parents_of, text_of
@@ -30,7 +31,10 @@ def watches(parts: Declared, parents: Mapping[str, NetdataParent], findings: Fin
         readable = isinstance(item.get("config"), dict) and text_of(item, "kind") is not None
         faulty = any(findings.spoiled((*where, key)) for key in ("kind", "config"))
         if readable and not faulty and not _leans_on_faulty("pools", "pool", item["config"], findings):
-            watch = _stub(parts, where, item) if findings.spoiled(where) else _check(parts, where, item)
+            spoiled = findings.spoiled(where)
+            if item["kind"] == "info":
+                item = {**item, "config": with_contract((*where, "config"), item["config"], findings)}
+            watch = _stub(parts, where, item) if spoiled else _check(parts, where, item)
             yield from _held(watch, (*where, "config"), findings)
 
 

@@ -50,6 +50,15 @@ class Subject(Table):
     known_at = peewee.DoubleField(null=True)  # the last observation that could tell
 
 
+class Baseline(Table):
+    """What an info check's answers are compared with. `by`: who accepted it, empty where it was the first good one."""
+
+    subject = peewee.TextField(primary_key=True)
+    document = JSONText()
+    at = peewee.DoubleField()
+    by = peewee.TextField()
+
+
 class Breach(Table):
     """A rule's condition that holds now, and since when: what `duration_seconds` counts from, restarts included."""
 

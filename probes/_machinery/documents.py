@@ -3,8 +3,12 @@
 import json
 import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from math import isfinite
 from typing import Any, NoReturn
 
+from schemas import Fault
+
+_DEEPEST = 50  # levels; what walks a document calls itself for each
 _MOST_SHOWN = 80  # characters of a value in a message: it comes from the target and may be anything
 
 
@@ -65,6 +69,39 @@ def shown(value: Any) -> str:
     return text if len(text) <= _MOST_SHOWN else text[:_MOST_SHOWN] + "…"
 
 
+def condition_faults(place: str, wanted: Mapping[str, Any]) -> list[Fault]:
+    """What is wrong with the conditions that `unmet` is to judge, which stand at the JSON pointer `place`."""
+    return [
+        Fault(f"{place}/{_escaped(path)}", fault)
+        for path, expected in wanted.items()
+        for fault in _condition_faults(expected)
+    ]
+
+
+def pointer(path: str) -> str:
+    """A dotted path as a JSON pointer, which it may be already: "a.b.0" → "/a/b/0"."""
+    return path if path.startswith("/") or not path else "/" + "/".join(map(_escaped, path.split(".")))
+
+
+def canonical(value: Any) -> str:
+    """A JSON value as one text: the same for equal values, whatever the order of their fields."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
+def unkeepable(document: Any) -> str:
+    """Why a document that was read cannot be kept as it is: deeper than can be walked, or a number beyond numbers."""
+    waiting: list[tuple[Any, int]] = [(document, 0)]
+    while waiting:
+        value, depth = waiting.pop()
+        if depth > _DEEPEST:
+            return f"nested deeper than {_DEEPEST} levels"
+        if isinstance(value, float) and not isfinite(value):
+            return "a number in it is too large"
+        if isinstance(value, dict | list):
+            waiting += [(one, depth + 1) for one in (value.values() if isinstance(value, dict) else value)]
+    return ""
+
+
 def _parts(path: str) -> list[str]:
     if path.startswith("/"):
         return [part.replace("~1", "/").replace("~0", "~") for part in path[1:].split("/")]
@@ -83,6 +120,25 @@ def _conditions(expected: Any) -> list[tuple[str, Any]]:
     if isinstance(expected, Mapping) and expected and all(name in _OPERATORS for name in expected):
         return list(expected.items())
     return [("==", expected)]
+
+
+def _condition_faults(expected: Any) -> Iterator[str]:
+    if not isinstance(expected, Mapping):
+        return
+    known = [name for name in expected if name in _OPERATORS]
+    if known and len(known) < len(expected):
+        others = ", ".join(name for name in expected if name not in _OPERATORS)
+        yield f"not an operator: {others}; there are: {' '.join(_OPERATORS)}"
+    for name in known:
+        value = expected[name]
+        if name == "in" and not isinstance(value, list):
+            yield "in takes a list of the values that will do"
+        if name in ("<", "<=", ">", ">=") and (isinstance(value, bool) or not isinstance(value, int | float | str)):
+            yield f"{name} takes a number or a text to compare with"
+
+
+def _escaped(part: str) -> str:
+    return part.replace("~", "~0").replace("/", "~1")
 
 
 def _holds(name: str, seen: Any, value: Any) -> bool:

@@ -20,6 +20,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 
+class RawJson(str):
+    """A text that is answered as it is, under the name of JSON."""
+
+
 class HttpTarget:
     """The server; `url(path)` names it. `documents[path]` is answered as JSON, `hits` lists the paths asked for."""
 
@@ -135,7 +139,8 @@ class _Handler(BaseHTTPRequestHandler):
         """Quiet."""
 
     def _json(self, document: Any) -> None:
-        self._send(200, json.dumps(document).encode(), {"Content-Type": "application/json"})
+        text = document if isinstance(document, RawJson) else json.dumps(document)
+        self._send(200, text.encode(), {"Content-Type": "application/json"})
 
     def _send(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
         self._head(status, {"Content-Length": str(len(body)), **(headers or {})})
