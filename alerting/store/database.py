@@ -3,7 +3,7 @@
 import contextlib
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -72,6 +72,22 @@ def taking_turns() -> Iterator[None]:
         if not is_sqlite():
             database.execute_sql("select pg_advisory_xact_lock(%s)", (_TURNS_LOCK,))
         yield
+
+
+def execute(sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
+    """The rows a statement gives; a parameter is written "?" for both databases."""
+    cursor = database.execute_sql(sql.replace("?", database.param), parameters)
+    return list(cursor.fetchall()) if cursor.description else []
+
+
+def execute_many(sql: str, rows: Sequence[Sequence[Any]]) -> int:
+    """One statement for many rows, prepared once: how many rows of the database it touched."""
+    if not rows:
+        return 0
+    with peewee.__exception_wrapper__:  # type: ignore[attr-defined]
+        cursor = database.cursor()
+        cursor.executemany(sql.replace("?", database.param), rows)
+        return int(cursor.rowcount)
 
 
 def connect_apart(options: str = "") -> Any:
