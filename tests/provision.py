@@ -33,6 +33,7 @@ class Server:
 SERVERS = {
     "postgresql": Server((("initdb",), ("pg_ctl",), ("pg_basebackup",)), ("postgresql",), True, ("postgresql",)),
     "redis": Server((("redis-server", "valkey-server"),), ("redis-server",), True, ("redis-server",)),
+    "openssh": Server((("sshd",), ("ssh-keygen",)), ("openssh-server",), services=("ssh",)),
     "netdata": Server((("netdata",),), ("netdata",), services=("netdata",)),
     "chromium": Server(
         (("chromium", "chromium-browser", "google-chrome"), ("chromedriver",)), ("chromium", "chromium-driver")
