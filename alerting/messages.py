@@ -100,6 +100,9 @@ _BEYOND: Mapping[str, str] = {
     "!=": "other than",
 }
 
+_SAID_BETTER = frozenset(("status", "contract_faults", "drift_breaking"))
+"""Metrics whose number says less than the observation's own words."""
+
 COLOURS: Mapping[str, str] = {
     "critical": "#a30200",
     "warning": "#daa038",
@@ -132,7 +135,7 @@ def alert_message(
 ) -> str:
     """Why there is an alert, in one line: the value against its threshold, or else the observation's own words."""
     beyond = _BEYOND.get(operator or "")
-    if value is None or threshold is None or beyond is None or metric_name == "status":
+    if value is None or threshold is None or beyond is None or metric_name in _SAID_BETTER:
         return one_line(words)
     against = f"{beyond} {quantity(metric_name, threshold)}"
     return f"{metric_label(metric_name)} {quantity(metric_name, value)}, {against}"

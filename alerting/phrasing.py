@@ -9,12 +9,7 @@ ELLIPSIS = "…"
 
 _UNITS = (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1))
 _SIZES = ("bytes", "KB", "MB", "GB", "TB", "PB")
-_LABELS: Mapping[str, str] = {
-    "cpu_percent": "CPU",
-    "lag_bytes": "Lag",
-    "lag_seconds": "Lag",
-    "drift_breaking": "Breaking changes",
-}
+_LABELS: Mapping[str, str] = {"cpu_percent": "CPU", "lag_bytes": "Lag", "lag_seconds": "Lag"}
 _SUFFIXES = ("_percent", "_seconds", "_bytes", "_rate", "_total", "_count")
 
 # These turn the direction of everything after them: "gpj.exe" would read "exe.jpg".

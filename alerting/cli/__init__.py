@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -20,6 +20,7 @@ _COMMANDS = {
     "config": "config",
     "probe": "probe",
     "check": "check",
+    "info": "info",
     "alerts": "alerts",
     "lock": "lock",
     "user": "accounts",
@@ -60,7 +61,7 @@ def main() -> None:
         fail(str(error))
 
 
-def fail(message: str, code: int = BAD_INPUT) -> None:
+def fail(message: str, code: int = BAD_INPUT) -> NoReturn:
     """End the command with one line on stderr."""
     click.echo(f"vedette: {message}", err=True)
     sys.exit(code)

@@ -29,6 +29,11 @@ def show_one(row: Mapping[str, Any], as_json: bool) -> None:
         click.echo(f"{name.replace('_', ' '):{width}}  {_text(value)}")
 
 
+def printable(text: str) -> str:
+    """Text of unknown origin for a terminal: it may hold anything, but must not move the cursor or ring a bell."""
+    return "".join(each if each.isprintable() else " " for each in text)
+
+
 def _table(lines: Sequence[Sequence[str]]) -> None:
     widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
     for line in lines:
@@ -42,5 +47,4 @@ def _text(value: Any) -> str:
         return ", ".join(map(_text, value))
     if isinstance(value, dict):
         return ", ".join(f"{name} ({_text(each)})" for name, each in value.items())
-    # A message may hold anything, but it must not move the cursor or ring a bell.
-    return "-" if value is None else "".join(each if each.isprintable() else " " for each in str(value))
+    return "-" if value is None else printable(str(value))

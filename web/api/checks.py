@@ -4,10 +4,15 @@ from typing import Any
 
 from flask import Blueprint, Response
 
+from alerting import drift
 from alerting.notices import rfc3339
-from web.answers import listed
-from web.auth import require
-from web.watched import UNKNOWN, VIEW, Watched, visible
+from web.answers import answer, listed
+from web.api.alerts import CHANGE
+from web.auth import known_caller, require
+from web.bodies import optional_body
+from web.errors import Problem
+from web.state import now
+from web.watched import UNKNOWN, VIEW, Watched, one, visible
 
 blueprint = Blueprint("checks", __name__)
 
@@ -17,6 +22,23 @@ blueprint = Blueprint("checks", __name__)
 def list_checks() -> Response:
     """Every check, in the file's order."""
     return listed(shown(check) for check in visible("check"))
+
+
+@blueprint.post("/monitoring/checks/<name>/accept")
+@require(CHANGE)
+def accept_answer(name: str) -> Response:
+    """Make the last answer of an info check its baseline, from the next look on. 409 where there is none to take."""
+    optional_body("api/empty")
+    watch = one("check", name).watch
+    caller = known_caller()
+    if not caller.may(CHANGE, watch.organization):
+        raise Problem(403, f"this needs the permission {CHANGE} in that organization")
+    try:
+        accepted = drift.accept(watch, caller.name, now())
+    except drift.NothingToAccept as reason:
+        raise Problem(409, str(reason)) from None
+    seen_at, accepted_at = rfc3339(accepted.seen_at), rfc3339(now())
+    return answer({"id": watch.name, "seen_at": seen_at, "accepted_by": caller.name, "accepted_at": accepted_at})
 
 
 def shown(check: Watched) -> dict[str, Any]:
