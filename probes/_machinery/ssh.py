@@ -125,7 +125,7 @@ async def _target(login: Login) -> _Target:
     port, user = login.port or (), login.user or ()
     try:
         options = await asyncssh.SSHClientConnectionOptions.construct(
-            host=login.host, port=port, username=user, client_keys=None
+            config=(), host=login.host, port=port, username=user, client_keys=None
         )
     except (OSError, ValueError, asyncssh.Error) as trouble:
         raise broken(trouble, login, "") from None

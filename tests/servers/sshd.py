@@ -38,7 +38,8 @@ LogLevel VERBOSE
 _DOCKER = """#!/bin/sh
 home={home}/docker
 [ -e "$home/down" ] && {{
-    echo "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?" >&2; exit 1; }}
+    echo "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?" >&2
+    exit 1; }}
 word=$1; shift
 [ "$word" = exec ] || {{ cat "$home/$word" 2>/dev/null; exit; }}
 while :; do
@@ -51,10 +52,11 @@ done
 name=$1; shift
 case $(cat "$home/containers/$name" 2>/dev/null) in
     running) ;;
-    stopped) echo "Error response from daemon: Container 5f0c is not running" >&2; exit 1 ;;
-    paused) echo "Error response from daemon: Container $name is paused, unpause the container before exec" >&2; exit 1 ;;
-    *) echo "Error response from daemon: No such container: $name" >&2; exit 1 ;;
+    stopped) why="Container 5f0c is not running" ;;
+    paused) why="Container $name is paused, unpause the container before exec" ;;
+    *) why="No such container: $name" ;;
 esac
+[ -z "$why" ] || {{ echo "Error response from daemon: $why" >&2; exit 1; }}
 command -v "$1" >/dev/null || {{
     echo "OCI runtime exec failed: exec failed: unable to start container process: exec: \\"$1\\":" \\
         "executable file not found in \\$PATH: unknown"; exit 126; }}
