@@ -1,190 +1,164 @@
-"""Kind `netdata`: a server seen by its Netdata agent, or by a parent that its agent streams to."""
+"""Kind `netdata`: a server seen by its Netdata agent, from here or over SSH, or by a parent that it streams to."""
 
 from collections.abc import Generator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
+from probes._machinery import netdata_answers as read
 from probes._machinery.checking import url_faults
-from probes._machinery.documents import parse
-from probes._machinery.netdata_answers import ALLMETRICS, CPU, UPTIME, Age, age, charts, readings, row_sum
+from probes._machinery.netdata_answers import About, Age
+from probes._machinery.netdata_asking import Answers, Call, ask, host_path
+from probes._machinery.netdata_look import Look, Memory, recall
+from probes._machinery.netdata_questions import CHART, INFO, INFO_OF_PROTECTED, METRICS, SHARED, UPTIME, calls
+from probes._machinery.netdata_seen import seen
 from probes._machinery.observation import Observation
-from probes._machinery.requests import HttpReply, HttpRequest, Reply, Request, Sleep
-from probes._machinery.summary import metrics, said, summary, unreachable
-from probes._machinery.times import seconds
+from probes._machinery.requests import HttpReply, Reply, Request, Sleep
+from probes._machinery.ssh_login import login_faults
 from schemas import Fault
 
-_DEFAULT_TIMEOUT = 5.0
-_STALE_AFTER = 15.0  # seconds; an agent writes a row each second
 _SECOND_LOOK = 3.0
+_CERTAIN = 30.0  # seconds without data after which a server is not just starting anew
 _PARENT_SETTLED = 120.0  # seconds after its start until a parent's children have all come back
-_REFUSALS = (401, 403, 412, 451, 503)
+_STARTING = 503
+_REFUSALS: Mapping[int, str] = {
+    401: "it wants an authorization: set api_key or headers",
+    403: "this authorization is not enough: set another api_key or headers",
+    412: "it wants a bearer token: set api_key",
+    451: "this address is not among its `allow dashboard from`",
+    _STARTING: "it is starting, or a proxy has nobody behind it",
+}
 
 Asking = Generator[Request, Reply, Observation]
-
-
-class _Seen(NamedTuple):
-    """What the last answer with data said, kept while there is none: its newest row, when it was seen, the version."""
-
-    last_updated: float | None
-    looked_at: float | None
-    version: str | None
 
 
 def probe(config: Mapping[str, Any], now: float, previous: Observation | None) -> Asking:
     """Ok while the data is fresh (metric rules judge the values), critical when the server is gone, unknown when
     nobody could tell: the agent refused, has no data yet, or the parent itself is away or has just started.
 
-    facts: the server summary, `netdata_version`, and `last_updated` (epoch seconds of the newest row)
+    values  the summary's numbers; `netdata_critical`, `netdata_warning`: alarms of its own raised since the last look
+    facts   the server summary, `containers`, `netdata_alerts` (what Netdata's alarms did since the last look),
+            `streaming_status`, `netdata_version`, `machine_guid`, and what the next look compares with
     """
-    reply = yield _ask(config, ALLMETRICS)
-    assert isinstance(reply, HttpReply)
+    look = Look(config, now, recall(previous))
+    about = _known(look)
+    if about is None:
+        about, trouble = yield from _meet(look)
+        if about is None:
+            return trouble or look.unknown("Netdata says nothing about itself")
+    answers = yield from ask(config, calls(look, about), containers=look.guid is None)
+    reply = answers.first
     if reply.error is not None or reply.status != 200:
-        return (yield from _no_answer(config, reply, now, _seen(previous)))
+        return (yield from _no_answer(look, about, answers))
     try:
-        found = charts(reply)
-    except ValueError as trouble:
-        return _unknown(f"the answer is not Netdata's: {trouble}", now, _seen(previous))
-    freshness = age(found, reply)
-    if freshness is None:
-        return (yield from _without_data(config, now, _seen(previous)))
-    if _is_stale(freshness, now, previous) and not (yield from _goes_on(config, freshness, previous)):
-        why = f"its data is {freshness.seconds:.0f} s old"
-        return (yield from _gone(config, why, now, _Seen(freshness.updated_at, now, _known_version(previous))))
-    cpu = yield _ask(config, CPU)
-    assert isinstance(cpu, HttpReply)
-    measured = readings(found, row_sum(cpu), freshness.updated_at, _STALE_AFTER)
-    thresholds = config.get("thresholds", {})
-    facts = summary(measured, thresholds, now) | {
-        "netdata_version": (yield from _version(config, reply, previous)),
-        "last_updated": freshness.updated_at,
-        "looked_at": now,
-    }
-    return Observation("ok", metrics(facts), said(measured, thresholds) + _skew(freshness), facts)
+        found = read.charts(reply)
+    except ValueError as trouble_in_words:
+        return look.unknown(f"the answer is not Netdata's: {trouble_in_words}")
+    newest = read.age(found, reply)
+    if newest is None:
+        return (yield from _gone(look, "there is no data of it"))
+    stale, every = yield from _is_stale(look, newest)
+    if stale:
+        why = f"its data is {newest.seconds or now - newest.updated_at:.0f} s old"
+        return (yield from _gone(look, why, last_updated=newest.updated_at, looked_at=now))
+    return seen(look, about, answers, found, newest, every)
 
 
 def faults(config: Mapping[str, Any]) -> list[Fault]:
     """What the schema cannot say."""
-    return url_faults("/url", config["url"])
+    of_url = url_faults("/url", config["url"]) if "url" in config else []
+    return of_url + (login_faults("/ssh", config["ssh"]) if "ssh" in config else [])
 
 
-def _ask(config: Mapping[str, Any], call: str, of_parent: bool = False) -> HttpRequest:
-    guid = None if of_parent else config.get("machine_guid")
-    host = f"/host/{guid.lower()}" if guid else ""  # agents before 2.0 know the lower-case form alone
-    headers = dict(config.get("headers", {}))
-    if config.get("api_key"):
-        headers.setdefault("Authorization", f"Bearer {config['api_key']}")
-    return HttpRequest(
-        url=f"{config['url'].rstrip('/')}{host}/api/v1/{call}",
-        headers=headers,
-        timeout=seconds(config.get("timeout", _DEFAULT_TIMEOUT)),
-        follow_redirects=not headers,  # a key is for this server, not for where it points
-    )
+def _known(look: Look) -> About | None:
+    """Whom we talk to, as learned at an earlier look that went well."""
+    version = look.before.facts.get("agent_version")
+    if not look.before.was_ok or version is None:
+        return None
+    return About(version, look.before.facts.get("machine_guid"), {})
 
 
-def _no_answer(config: Mapping[str, Any], reply: HttpReply, now: float, seen: _Seen) -> Asking:
-    by_parent = bool(config.get("machine_guid"))
+def _meet(look: Look) -> Generator[Request, Reply, tuple[About | None, Observation | None]]:
+    """Ask Netdata who it is. One that is protected says so to everybody by the third version of its API."""
+    answers = yield from ask(look.config, {"info": Call(INFO, SHARED)})
+    if answers.first.status == 412:
+        protected = yield from ask(look.config, {"info": Call(INFO_OF_PROTECTED, SHARED)})
+        return read.about(protected.first) or About("", None, {}), None
+    about = read.about(answers.first)
+    if about is not None:
+        return about, None
+    if answers.first.error is None and answers.first.status == 200:
+        return None, look.unknown("the answer is not Netdata's: it says nothing about its version")
+    return None, (yield from _no_answer(look, None, answers))
+
+
+def _no_answer(look: Look, about: About | None, answers: Answers) -> Asking:
+    reply = answers.first
     if reply.error is not None:
-        if by_parent:
-            return _unknown(f"the Netdata parent does not answer: {reply.error}", now, seen)
-        return _critical(f"Netdata does not answer: {reply.error}", now, seen)
+        if answers.at_fault != "machine":
+            return look.unknown(reply.error)
+        if look.guid:
+            return look.unknown(f"the Netdata parent does not answer: {reply.error}")
+        return look.nothing("critical", f"Netdata does not answer: {reply.error}", "disconnected")
     if reply.status in _REFUSALS:
-        return _unknown(f"Netdata refused: HTTP {reply.status} ({_refusal(reply.status)})", now, seen)
-    if reply.status == 404 and by_parent:
-        return (yield from _gone(config, "the parent has no database for it", now, seen))
-    return _unknown(f"Netdata answered HTTP {reply.status}, expected 200", now, seen)
+        whom = f"Netdata {about.version}".strip() if about else "Netdata"
+        return look.unknown(f"{whom} refused: HTTP {reply.status} ({_REFUSALS[reply.status]})")
+    if reply.status == 404 and about and look.guid:
+        return (yield from _gone(look, "the parent has no database for it"))
+    return look.unknown(f"Netdata answered HTTP {reply.status}, expected 200")
 
 
-def _without_data(config: Mapping[str, Any], now: float, seen: _Seen) -> Asking:
-    if config.get("machine_guid"):
-        return (yield from _gone(config, "the parent has no data of it", now, seen))
-    return _unknown("Netdata answers but has no data yet", now, seen)
+def _is_stale(look: Look, newest: Age) -> Generator[Request, Reply, tuple[bool, float | None]]:
+    """Whether the data has stopped for good, and how often its agent writes, where that was learned.
+
+    What is stale is looked at again: it may be slow, its clock may be behind, it may just be starting anew.
+    """
+    every = look.before.facts.get("update_every")
+    if not look.before.is_stale(newest, look.now, look.before.limit):
+        return False, every
+    if every is None:
+        chart = yield from ask(look.config, {"chart": Call(host_path(look.config) + CHART)})
+        every = read.update_every(chart.first)
+    limit = Memory({"update_every": every}).limit
+    age = newest.seconds
+    if age is not None and age <= limit:
+        return False, every
+    if look.before.has_seen_data and (age is None or age >= _CERTAIN):
+        return True, every
+    yield Sleep(max(_SECOND_LOOK, _CERTAIN - (age or 0.0)))
+    again = yield from ask(look.config, {"metrics": Call(host_path(look.config) + METRICS)})
+    return not _went_on(newest, again.first), every
 
 
-def _gone(config: Mapping[str, Any], why: str, now: float, seen: _Seen) -> Asking:
-    """The server is gone, unless a parent says so that has itself just started: its live children look dead then."""
-    if config.get("machine_guid"):
-        reply = yield _ask(config, UPTIME, of_parent=True)
-        assert isinstance(reply, HttpReply)
-        uptime = row_sum(reply)
-        if uptime is not None and uptime < _PARENT_SETTLED:
-            return _unknown(f"{why}, but the parent started only {uptime:.0f} s ago", now, seen)
-    return _critical(f"the server is gone: {why}", now, seen)
-
-
-def _is_stale(freshness: Age, now: float, previous: Observation | None) -> bool:
-    """Older than a live agent's data can be, and not going on in step with time either (a clock that is behind)."""
-    if freshness.seconds is None or freshness.seconds <= _STALE_AFTER:
-        return False
-    before = _seen(previous)
-    if before.last_updated is None or before.looked_at is None:
-        return True
-    return freshness.updated_at - before.last_updated < now - before.looked_at - _STALE_AFTER
-
-
-def _goes_on(
-    config: Mapping[str, Any], freshness: Age, previous: Observation | None
-) -> Generator[Request, Reply, bool]:
-    """A first look at old data looks twice: a clock that is behind is no dead server."""
-    if _seen(previous).last_updated is not None:
-        return False
-    yield Sleep(_SECOND_LOOK)
-    reply = yield _ask(config, ALLMETRICS)
-    assert isinstance(reply, HttpReply)
+def _went_on(before: Age, reply: HttpReply) -> bool:
     try:
-        newer = age(charts(reply), reply)
+        newer = read.age(read.charts(reply), reply)
     except ValueError:
         return False
-    return newer is not None and newer.updated_at > freshness.updated_at
+    return newer is not None and newer.updated_at > before.updated_at
 
 
-def _skew(freshness: Age) -> str:
-    if freshness.seconds is None or abs(freshness.seconds) <= _STALE_AFTER:
-        return ""
-    side = "behind" if freshness.seconds > 0 else "ahead of"
-    return f"; its clock is {abs(freshness.seconds):.0f} s {side} Netdata's"
+def _gone(look: Look, why: str, **newest: Any) -> Asking:
+    """The server is gone, unless a parent says so that has itself just started: its live children look dead then."""
+    if look.guid is None:
+        return look.unknown(f"Netdata answers, but {why}", "pending", **newest)
+    questions = {"info": Call(INFO, SHARED), "uptime": Call(UPTIME, SHARED)}
+    answers = yield from ask(look.config, questions)
+    if answers.first.error is not None:
+        return look.unknown(f"the Netdata parent does not answer: {answers.first.error}", **newest)
+    uptime = read.row_sum(answers.replies.get("uptime"))
+    if uptime is not None and uptime < _PARENT_SETTLED:
+        return look.unknown(f"{why}, but the parent started only {uptime:.0f} s ago", "pending", **newest)
+    missing_since = look.before.facts.get("missing_since") or look.now
+    if uptime is None and look.now - missing_since < _PARENT_SETTLED:
+        return look.unknown(f"{why}, but the parent does not say how long it has been running", "pending", **newest)
+    about = read.about(answers.first)
+    listed = about.reachable.get(look.guid) if about else None
+    streaming = "disconnected" if look.before.has_seen_data or listed is not None else "pending"
+    return look.nothing("critical", f"the server is gone: {why}{_as_its_parent_says(listed)}", streaming, **newest)
 
 
-def _version(
-    config: Mapping[str, Any], reply: HttpReply, previous: Observation | None
-) -> Generator[Request, Reply, str | None]:
-    """The agent's version: an agent names it in every answer; a parent is asked for its child's, once."""
-    if not config.get("machine_guid"):
-        _, _, version = reply.headers.get("server", "").partition("Netdata Embedded HTTP Server ")
-        return version.strip() or None
-    known = _known_version(previous)
-    if known and previous is not None and previous.status == "ok":
-        return known
-    answer = yield _ask(config, "info")
-    assert isinstance(answer, HttpReply)
-    try:
-        version = parse(answer.body)["version"]
-    except (ValueError, TypeError, KeyError):
-        return None
-    return str(version)[:100]
-
-
-def _refusal(status: int) -> str:
-    reasons = {503: "it is starting, or a proxy has nobody behind it", 451: "this address is not on its list"}
-    return reasons.get(status, "it wants an authorization: set api_key or headers")
-
-
-def _critical(message: str, now: float, seen: _Seen) -> Observation:
-    return Observation("critical", {}, message, _nothing(now, seen))
-
-
-def _unknown(message: str, now: float, seen: _Seen) -> Observation:
-    return Observation("unknown", {}, message, _nothing(now, seen))
-
-
-def _nothing(now: float, seen: _Seen) -> dict[str, Any]:
-    """The facts where there are none, but for what the next look compares with."""
-    kept = {"netdata_version": seen.version, "last_updated": seen.last_updated, "looked_at": seen.looked_at}
-    return unreachable(now) | kept
-
-
-def _seen(previous: Observation | None) -> _Seen:
-    facts = previous.facts if previous is not None else {}
-    return _Seen(facts.get("last_updated"), facts.get("looked_at"), _known_version(previous))
-
-
-def _known_version(previous: Observation | None) -> str | None:
-    return previous.facts.get("netdata_version") if previous is not None else None
+def _as_its_parent_says(reachable: bool | None) -> str:
+    if reachable is None:
+        return "; its parent does not list it"
+    if reachable:
+        return "; its parent still counts it as connected: it is frozen, or cut off from the network"
+    return "; it is not connected to its parent"

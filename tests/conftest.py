@@ -15,11 +15,13 @@ pytest_plugins = [
     "tests.servers.chromium",
     "tests.servers.http_target",
     "tests.servers.netdata",
+    "tests.servers.netdata_replay",
     "tests.servers.postgres",
     "tests.servers.process",
     "tests.servers.redis",
     "tests.servers.slack",
     "tests.servers.smtp",
+    "tests.servers.sshd",
 ]
 
 _lacking = pytest.StashKey[Counter[str]]()

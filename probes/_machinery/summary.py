@@ -19,6 +19,9 @@ _METRICS = (
     "disk_total_bytes",
     "network_rx_rate",
     "network_tx_rate",
+    "container_count",
+    "containers_healthy",
+    "containers_unhealthy",
 )
 _WORSE = ("healthy", "warning", "critical")
 

@@ -1,23 +1,18 @@
-"""Kind `netdata` against real agents, alone and behind a parent, and against answers other versions gave."""
+"""Kind `netdata` against real agents: alone, and two that stream to a parent; killed, frozen, started anew."""
 
-import json
 import time
-from email.utils import formatdate
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 import psutil
 import pytest
 
 from probes import Observation, find
-from probes._machinery.requests import HttpReply, HttpRequest, Request, Sleep
-from probes._machinery.runner import check_config, run
-from tests.servers.http_target import HttpTarget
+from probes._machinery.requests import HttpRequest
+from probes._machinery.runner import Runner, check_config, run
 from tests.servers.netdata import NetdataAgent, NetdataFamily
 from tests.waiting import wait_until
 
-ANSWERS = Path(__file__).parent / "netdata_answers"
-NOW = 1_795_207_144.0
 SUMMARY = {
     "cpu_percent", "memory_percent", "memory_used_bytes", "memory_total_bytes", "disk_percent", "disk_used_bytes",
     "disk_total_bytes", "network_rx_rate", "network_tx_rate", "container_count", "containers_healthy",
@@ -27,6 +22,24 @@ SUMMARY = {
 
 def look(agent: NetdataAgent, previous: Observation | None = None, **more: Any) -> Observation:
     return run("netdata", {"url": agent.url, "timeout": 2, **more}, previous=previous)
+
+
+def look_at(family: NetdataFamily, before: Mapping[str, Observation]) -> dict[str, Observation]:
+    """All children at once, each by its name, as the scheduler would."""
+    runner, seen = Runner(), {}
+    try:
+        for child in family.children:
+            config = {"url": family.parent.url, "machine_guid": child.guid, "timeout": 2}
+            runner.start(find("netdata")(config, time.time(), before.get(child.name)), child.name, 60.0)
+        while len(seen) < len(family.children):
+            seen |= dict(runner.run_once(1.0))
+        return seen
+    finally:
+        runner.close()
+
+
+def statuses(seen: Mapping[str, Observation]) -> set[str]:
+    return {one.status for one in seen.values()}
 
 
 def test_a_healthy_agent_is_measured(netdata_agent: NetdataAgent) -> None:
@@ -39,11 +52,12 @@ def test_a_healthy_agent_is_measured(netdata_agent: NetdataAgent) -> None:
     assert seen.status == "ok"
     assert set(seen.facts) >= SUMMARY
     assert seen.facts["netdata_version"].startswith("v")
+    assert (seen.facts["machine_guid"], seen.facts["streaming_status"]) == (netdata_agent.guid, "connected")
     memory, disk = psutil.virtual_memory(), psutil.disk_usage("/")
     assert seen.values["memory_total_bytes"] == pytest.approx(memory.total, rel=0.02)
     assert seen.values["disk_percent"] == pytest.approx(100 * disk.used / (disk.used + disk.free), abs=3)
-    assert 0 <= seen.values["cpu_percent"] <= 100
-    assert 0 < seen.values["memory_percent"] < 100
+    assert 0 <= (seen.values["cpu_percent"] or 0) <= 100
+    assert 0 < (seen.values["memory_percent"] or 0) < 100
 
 
 def test_thresholds_colour_the_summary_and_leave_the_check_ok(netdata_agent: NetdataAgent) -> None:
@@ -77,168 +91,96 @@ def test_a_frozen_agent_is_critical_by_the_deadline(fresh_netdata_agent: Netdata
     assert wait_until(lambda: look(fresh_netdata_agent).status == "ok", 60, "back again")
 
 
-def test_a_child_is_seen_by_its_parent_and_missed_once_the_parent_has_settled(netdata_family: NetdataFamily) -> None:
-    parent, child = netdata_family.parent, netdata_family.add_child("web-1")
-    seen = look(parent, machine_guid=child.guid.upper())
-    assert seen.status == "ok", seen.message
-    assert seen.facts["netdata_version"].startswith("v")
-    child.freeze()
+def test_children_that_die_freeze_and_come_back(netdata_family: NetdataFamily, monkeypatch: pytest.MonkeyPatch) -> None:
+    parent, web, db = netdata_family.parent, netdata_family.add_child("web-1"), netdata_family.add_child("db-1")
+    well = look_at(netdata_family, {})
+    assert statuses(well) == {"ok"}, well
+    assert {one.facts["streaming_status"] for one in well.values()} == {"connected"}
+    assert {one.facts["machine_guid"] for one in well.values()} == {web.guid, db.guid}
+    assert all(one.facts["netdata_version"].startswith("v") for one in well.values())
 
-    def silent() -> bool:
-        status, body = parent.get(f"/host/{child.guid}/api/v1/allmetrics?format=json&filter=system.ram")
-        return status == 200 and time.time() - json.loads(body)["system.ram"]["last_updated"] > 17
+    web.kill()
+    db.freeze()
+    monkeypatch.setattr("probes._machinery.netdata_look._STALE_AFTER", 6.0)  # two minutes are not a test's to wait
+    monkeypatch.setattr("probes.netdata._CERTAIN", 7.0)
+    wait_until(lambda: _age(parent, web) > 7 and _age(parent, db) > 7, 60, "their data is old")
+    held = look_at(netdata_family, well)
+    assert statuses(held) == {"unknown"}  # the parent is younger than its children's way back
+    assert all("the parent started only" in one.message for one in held.values())
+    monkeypatch.setattr("probes.netdata._PARENT_SETTLED", 5.0)
+    gone = look_at(netdata_family, held)
+    assert statuses(gone) == {"critical"}
+    assert gone["web-1"].message.startswith("the server is gone: its data is ")
+    assert gone["web-1"].message.endswith("it is not connected to its parent")
+    assert gone["db-1"].message.endswith("it is frozen, or cut off from the network")
+    assert {one.facts["streaming_status"] for one in gone.values()} == {"disconnected"}
+    assert {one.facts["status"] for one in gone.values()} == {"unreachable"}
 
-    wait_until(silent, 60, "the child's data is old")
-    missed = look(parent, seen, machine_guid=child.guid)
-    assert missed.status == "unknown"  # the parent is younger than its children's way back
-    assert "the parent started only" in missed.message
-    child.thaw()
-    assert wait_until(lambda: look(parent, missed, machine_guid=child.guid).status == "ok", 60, "back again")
+    web.start()
+    db.thaw()
+    back = wait_until(lambda: _all_ok(netdata_family, gone), 60, "both are back")
+    parent.kill()
+    away = look_at(netdata_family, back)
+    assert statuses(away) == {"unknown"}  # nobody's death but the parent's
+    assert all("the Netdata parent does not answer" in one.message for one in away.values())
+    assert look(parent).status == "critical"
+    monkeypatch.undo()
+    parent.start()
+    met: set[str] = set()
+
+    def settled() -> bool:
+        seen = look_at(netdata_family, away)
+        met.update(statuses(seen))
+        return statuses(seen) == {"ok"}
+
+    wait_until(settled, 90, "the parent and its children have found each other")
+    assert "critical" not in met
 
 
-def test_a_child_the_parent_never_saw_is_not_blamed_while_the_parent_is_young(netdata_agent: NetdataAgent) -> None:
+def test_a_child_the_parent_never_saw_is_pending(netdata_agent: NetdataAgent) -> None:
     seen = look(netdata_agent, machine_guid="00000000-0000-0000-0000-000000000001")
     assert seen.status in ("unknown", "critical")
     assert "the parent has no database for it" in seen.message
+    assert seen.facts["streaming_status"] == "pending"
 
 
 def test_a_parent_that_is_away_is_nobodys_death(netdata_agent: NetdataAgent) -> None:
-    url = "http://127.0.0.1:1"
-    seen = run("netdata", {"url": url, "machine_guid": netdata_agent.guid})
-    assert (seen.status, seen.facts["status"]) == ("unknown", "unreachable")
+    seen = run("netdata", {"url": "http://127.0.0.1:1", "machine_guid": netdata_agent.guid})
+    assert (seen.status, seen.facts["status"], seen.facts["streaming_status"]) == ("unknown", "unreachable", "error")
     assert "the Netdata parent does not answer" in seen.message
 
 
-@pytest.mark.parametrize("status", [401, 403, 412, 451, 503])
-def test_a_refusal_is_unknown_and_named(http_target: HttpTarget, status: int) -> None:
-    http_target.documents.clear()
-    seen = answered(HttpReply(status, body=b"You need to be authorized"))
-    assert seen.status == "unknown"
-    assert f"HTTP {status}" in seen.message
-
-
-@pytest.mark.parametrize("body", [b"", b"<html>", b"[1]", b'{"system.cpu": 5}', b"\xff\xfe", b"null"])
-def test_an_answer_that_is_not_netdatas_is_unknown(body: bytes) -> None:
-    assert answered(HttpReply(200, body=body)).status == "unknown"
-
-
-def test_an_agent_without_data_yet_is_unknown() -> None:
-    assert "no data yet" in answered(HttpReply(200, body=b"{}")).message
-
-
-def test_another_versions_answer_is_read_by_name() -> None:
-    seen = answered(_reply("v2.10-allmetrics.json"), HttpReply(404, body=b"No metrics where matched to query."))
-    assert seen.status == "ok"
-    assert seen.facts["netdata_version"] == "v2.10.4"
-    assert seen.values["cpu_percent"] == pytest.approx(100 - 87.3737374)  # no row of ten seconds: the last one
-    assert seen.values["memory_percent"] == pytest.approx(100 * 626.7695312 / 24105.5625)
-    assert seen.values["disk_percent"] == pytest.approx(57.48, abs=0.01)  # reserved for root left out, as df does
-    assert seen.values["network_rx_rate"] == 0
-
-
-def test_the_processor_is_the_sum_of_ten_seconds() -> None:
-    row = b'{"labels":["time","user","system","iowait"],"data":[[1795207144,60.5,20.25,null]]}'
-    assert answered(_reply("v2.10-allmetrics.json"), HttpReply(200, body=row)).values["cpu_percent"] == 80.75
-    empty = b'{"labels":["time","no data"],"data":[]}'
-    assert answered(_reply("v2.10-allmetrics.json"), HttpReply(200, body=empty)).values["cpu_percent"] is not None
-
-
-def test_what_is_sent_is_negative_in_netdata_and_counted_in_kilobits() -> None:
-    charts = _charts()
-    charts["system.net"]["dimensions"] = {"InOctets": {"value": 80.0}, "OutOctets": {"value": -8.0}}
-    seen = answered(_reply(charts))
-    assert (seen.values["network_rx_rate"], seen.values["network_tx_rate"]) == (10_000, 1_000)
-
-
-def test_a_first_row_of_zeros_is_no_measurement() -> None:
-    charts = _charts()
-    for dimension in charts["system.ram"]["dimensions"].values():
-        dimension["value"] = 0
-    seen = answered(_reply(charts))
-    assert seen.status == "ok"
-    assert seen.values["memory_percent"] is None and seen.values["cpu_percent"] is None
-
-
-def test_missing_charts_are_null_and_never_zero() -> None:
-    charts = {"system.cpu": _charts()["system.cpu"]}
-    seen = answered(_reply(charts))
-    assert seen.values["disk_percent"] is None and seen.values["network_rx_rate"] is None
-    assert seen.facts["container_count"] is None
-
-
-def test_containers_are_counted_and_stopped_ones_are_not() -> None:
-    charts = _charts() | json.loads((ANSWERS / "v1.37-allmetrics-containers.json").read_text())
-    for name, chart in charts.items():
-        chart["last_updated"] = NOW - (600 if name.startswith("cgroup_nonet") else 0)
-    assert answered(_reply(charts)).facts["container_count"] == 3
-
-
-def test_old_data_is_a_server_that_is_gone() -> None:
-    previous = _previous(last_updated=NOW - 50, looked_at=NOW - 60)
-    seen = answered(_reply(_charts(at=NOW - 40)), previous=previous)
-    assert (seen.status, seen.facts["status"]) == ("critical", "unreachable")
-    assert seen.message == "the server is gone: its data is 40 s old"
-
-
-def test_data_that_goes_on_in_step_is_a_clock_that_is_behind() -> None:
-    previous = _previous(last_updated=NOW - 100, looked_at=NOW - 60)
-    seen = answered(_reply(_charts(at=NOW - 40)), previous=previous)
-    assert seen.status == "ok"
-    assert "its clock is 40 s behind Netdata's" in seen.message
-
-
-def test_a_clock_ahead_is_alive() -> None:
-    assert answered(_reply(_charts(at=NOW + 300))).status == "ok"
-
-
-def test_old_data_at_a_first_look_is_looked_at_twice() -> None:
-    old, newer = _reply(_charts(at=NOW - 40)), _reply(_charts(at=NOW - 37))
-    assert answered(old, None, newer).status == "ok"
-    assert answered(old, None, old).status == "critical"
-
-
 def test_a_key_goes_to_the_server_named_and_no_further() -> None:
-    asking = find("netdata")({"url": "http://a.example/", "api_key": "s3cr3t"}, NOW, None)
+    asking = find("netdata")(
+        {"url": "http://a.example/", "api_key": "s3cr3t", "headers": {"X-Team": "acme"}}, 0.0, None
+    )
     request = next(asking)
     assert isinstance(request, HttpRequest)
-    assert request.headers == {"Authorization": "Bearer s3cr3t"}
+    assert request.headers["Authorization"] == "Bearer s3cr3t"
+    assert request.headers["X-Team"] == "acme"
     assert not request.follow_redirects
-    assert request.url.startswith("http://a.example/api/v1/allmetrics?")
+    assert request.url == "http://a.example/api/v1/info"
 
 
 def test_faults_name_the_key_and_no_secret() -> None:
     assert check_config("netdata", {"url": "http://a.example:19999"}) == []
+    assert check_config("netdata", {"ssh": "ops@a.example:22"}) == []
     faults = check_config("netdata", {"url": "https://a.example", "machine_guid": "web-1", "api_key": "a\nb", "x": 1})
     assert {fault.pointer for fault in faults} == {"", "/machine_guid", "/api_key"}
     assert "a\nb" not in repr(faults) and "a\\nb" not in repr(faults)
     assert "expected http or https" in check_config("netdata", {"url": "ssh://a.example"})[0].message
+    assert check_config("netdata", {})
+    assert check_config("netdata", {"ssh": "-oProxyCommand=x@a"})
 
 
-def answered(*replies: HttpReply | None, previous: Observation | None = None) -> Observation:
-    """What the probe concludes when its questions are answered so, in order; what is asked beyond that fails."""
-    asking = find("netdata")({"url": "http://a.example"}, NOW, previous)
-    left = list(replies)
-    try:
-        request: Request = next(asking)
-        while True:
-            given = left.pop(0) if left else HttpReply(error="no more answers")
-            assert isinstance(request, Sleep) == (given is None), request
-            request = asking.send(given)
-    except StopIteration as end:
-        observation: Observation = end.value
-        return observation
+def _age(parent: NetdataAgent, child: NetdataAgent) -> float:
+    """How old the parent's data of a child is, in seconds."""
+    import json
+
+    status, body = parent.get(f"/host/{child.guid}/api/v1/allmetrics?format=json&filter=system.ram")
+    return time.time() - float(json.loads(body)["system.ram"]["last_updated"]) if status == 200 else 0.0
 
 
-def _charts(at: float = NOW) -> dict[str, Any]:
-    charts: dict[str, Any] = json.loads((ANSWERS / "v2.10-allmetrics.json").read_text())
-    return {name: {**chart, "last_updated": at} for name, chart in charts.items()}
-
-
-def _reply(charts: dict[str, Any] | str) -> HttpReply:
-    body = json.dumps(charts).encode() if isinstance(charts, dict) else (ANSWERS / charts).read_bytes()
-    headers = {"date": formatdate(NOW, usegmt=True), "server": "Netdata Embedded HTTP Server v2.10.4"}
-    return HttpReply(200, headers, body)
-
-
-def _previous(last_updated: float, looked_at: float) -> Observation:
-    return Observation("ok", facts={"last_updated": last_updated, "looked_at": looked_at, "netdata_version": "v2"})
+def _all_ok(family: NetdataFamily, before: Mapping[str, Observation]) -> dict[str, Observation] | None:
+    seen = look_at(family, before)
+    return seen if statuses(seen) == {"ok"} else None

@@ -41,7 +41,8 @@ _SETTINGS = """[global]
     bind to = 127.0.0.1:{port}
     default port = {port}
 [health]
-    enabled = no
+    enabled = {health}
+    stock health configuration directory = {home}/etc/health.d
 [statsd]
     enabled = no
 [plugins]
@@ -77,10 +78,20 @@ _CHILD = """[stream]
 """
 
 
+_ALARM = """alarm: low_memory_for_a_test
+on: system.ram
+lookup: average -3s unaligned of used
+every: 1s
+warn: $this > 1
+info: some memory is used
+to: silent
+"""
+
+
 class NetdataAgent:
     """One agent with a directory of its own below `root`, its GUID set beforehand."""
 
-    def __init__(self, root: Path, name: str, stream: str = "") -> None:
+    def __init__(self, root: Path, name: str, stream: str = "", alarms: str = "") -> None:
         self.name, self.guid, self.port = name, str(uuid.uuid4()), free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.home = root / name
@@ -88,8 +99,12 @@ class NetdataAgent:
             (self.home / folder).mkdir(parents=True)
         (self.home / "lib/registry/netdata.public.unique.id").write_text(self.guid)
         (self.home / "etc/.opt-out-from-anonymous-statistics").touch()
-        settings = _SETTINGS.format(user=getpass.getuser(), name=name, home=self.home, port=self.port)
+        health = "yes" if alarms else "no"
+        settings = _SETTINGS.format(user=getpass.getuser(), name=name, home=self.home, port=self.port, health=health)
         (self.home / "etc/netdata.conf").write_text(settings)
+        if alarms:
+            (self.home / "etc/health.d").mkdir()
+            (self.home / "etc/health.d/test.conf").write_text(alarms)
         if stream:
             (self.home / "etc/stream.conf").write_text(stream)
         self._process: subprocess.Popen[bytes] | None = None
@@ -184,9 +199,9 @@ def _directory() -> Path:
     return Path(tempfile.mkdtemp(prefix="vnd-"))
 
 
-def _agent() -> Iterator[NetdataAgent]:
+def _agent(alarms: str = "") -> Iterator[NetdataAgent]:
     root = _directory()
-    agent = NetdataAgent(root, "web-1").start()
+    agent = NetdataAgent(root, "web-1", alarms=alarms).start()
     try:
         agent.wait_data()
         yield agent
@@ -205,6 +220,12 @@ def netdata_agent() -> Iterator[NetdataAgent]:
 def fresh_netdata_agent() -> Iterator[NetdataAgent]:
     """An agent of its own for a test that kills or freezes it; a few seconds."""
     yield from _agent()
+
+
+@pytest.fixture
+def alarmed_netdata_agent() -> Iterator[NetdataAgent]:
+    """An agent with an alarm of its own, raised some seconds after its start."""
+    yield from _agent(_ALARM)
 
 
 @pytest.fixture
