@@ -41,6 +41,14 @@ class Pool:
 
 
 @dataclass(frozen=True, slots=True)
+class Ssh:
+    """How Vedette logs in elsewhere: its private key (None: those of the user it runs as), and host → host key."""
+
+    private_key: str | None = field(default=None, repr=False)
+    host_keys: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class NetdataParent:
     """A Netdata that others stream to. `public_url` is where a person opens its dashboard."""
 
@@ -142,6 +150,10 @@ class Config:
     channels: tuple[Channel, ...] = ()
     routes: tuple[Route, ...] = ()
     denied_networks: tuple[str, ...] = ()
+    connectivity: tuple[str, ...] = ()
+    """Addresses (https://…, tcp://host:port) any answer of which proves that our own network works."""
+    ssh: Ssh = Ssh()
+    allowed_networks: tuple[str, ...] = ()
     document: Mapping[str, Any] = field(default_factory=dict, repr=False)
     """The file as read, placeholders unresolved: what `vedette config show` prints, free of secrets."""
 

@@ -19,6 +19,7 @@ from alerting.configuration.parts import IMPLICIT, Declared, declared
 from alerting.configuration.references import refer
 from alerting.configuration.rules import default_rules, routes, rules
 from alerting.configuration.shown import masked, written_secrets
+from alerting.configuration.ssh import check_ssh, read_ssh
 from alerting.configuration.values import resolve, too_deep
 from alerting.configuration.watches import watches
 from alerting.settings import Settings, usual_config
@@ -117,6 +118,7 @@ def _is_zone(name: str) -> bool:
 
 def _config(parts: Declared, settings: Settings, findings: Findings, base: Config) -> Config:
     parents = _netdata(parts, settings, findings)
+    check_ssh(parts, findings)
     watched = tuple(watches(parts, parents, findings))
     told = tuple(channels(parts, settings, findings))
     if findings.faults:
@@ -132,7 +134,10 @@ def _config(parts: Declared, settings: Settings, findings: Findings, base: Confi
         rules=(*rules(parts), *default_rules()),
         channels=told,
         routes=tuple(routes(parts)),
-        denied_networks=_denied(parts),
+        denied_networks=_networks(parts, "deny"),
+        allowed_networks=_networks(parts, "allow"),
+        connectivity=tuple(parts.document.get("probes", {}).get("connectivity", ())),
+        ssh=read_ssh(parts),
         document=base.document,
     )
 
@@ -162,8 +167,8 @@ def _netdata(parts: Declared, settings: Settings, findings: Findings) -> dict[st
     return found
 
 
-def _denied(parts: Declared) -> tuple[str, ...]:
-    networks = parts.document.get("probes", {}).get("deny", ())
+def _networks(parts: Declared, key: str) -> tuple[str, ...]:
+    networks = parts.document.get("probes", {}).get(key, ())
     return tuple(str(ip_network(network, strict=False)) for network in networks)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import probes
 import schemas
 from alerting.config import Config
+from alerting.configuration.ssh import with_keys
 
 
 class Incomplete(ValueError):
@@ -18,10 +19,11 @@ class Incomplete(ValueError):
 
 
 def complete(config: Config, kind: str, given: Mapping[str, Any], organization: str | None) -> Mapping[str, Any]:
-    """`given` with the DSN of the pool it names; as it is where it names none. Raises Incomplete.
+    """`given` with the DSN of the pool it names, and the keys for the host it logs in to. Raises Incomplete.
 
     organization: whose pools may be named; None for a caller who may name any.
     """
+    given = with_keys(config.ssh, given)
     if "pool" not in given or not takes_pool(kind):
         return given
     if "dsn" in given:

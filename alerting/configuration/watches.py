@@ -9,6 +9,8 @@ from alerting.configuration.contract_files import with_contract
 from alerting.configuration.faults import Findings
 from alerting.configuration.lines import Where
 from alerting.configuration.parts import Declared, parents_of, text_of
+from alerting.configuration.ssh import read_ssh, with_keys
+from alerting.configuration.targets import takes_pool
 from alerting.configuration.values import seconds
 
 _LEAST_EVERY = 0.5  # seconds; oftener than that is a load, not a watch
@@ -64,18 +66,20 @@ def _netdata(netdata: Mapping[str, Any], parents: Mapping[str, NetdataParent]) -
 def _environment(parts: Declared, where: Where, item: Mapping[str, Any]) -> Watch:
     replica = dict(item["replica"])
     timing = {key: replica.pop(key) for key in ("every", "failures") if key in replica}
-    config = _replica(parts, replica)
+    config = _with_pool(parts, "replica", replica)
     return _watch(parts, where, {**item, **timing}, "replica", config, environment=str(where[1]))
 
 
-def _replica(parts: Declared, replica: Mapping[str, Any]) -> dict[str, Any]:
-    pool = parts.get("pools", text_of(replica, "pool") or "")
-    config = {key: value for key, value in replica.items() if key != "pool"}
-    return {"dsn": pool["url"], **config} if pool and "url" in pool else config
+def _with_pool(parts: Declared, kind: Any, config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The probe's configuration with the DSN of the pool it names."""
+    pool = parts.get("pools", text_of(config, "pool") or "")
+    if not pool or "url" not in pool or not takes_pool(kind):
+        return config
+    return {"dsn": pool["url"], **{key: value for key, value in config.items() if key != "pool"}}
 
 
 def _check(parts: Declared, where: Where, item: Mapping[str, Any]) -> Watch:
-    config = _replica(parts, item["config"]) if item["kind"] == "replica" else item["config"]
+    config = _with_pool(parts, item["kind"], item["config"])
     environment = parts.get("environments", item.get("environment", "")) or {}
     whole = {**{key: environment[key] for key in ("server", "project") if key in environment}, **item}
     place = {"server": whole.get("server"), "environment": item.get("environment")}
@@ -84,7 +88,7 @@ def _check(parts: Declared, where: Where, item: Mapping[str, Any]) -> Watch:
 
 def _stub(parts: Declared, where: Where, item: Mapping[str, Any]) -> Watch:
     """Enough of a check to hold its probe's configuration to the probe's schema."""
-    config = _replica(parts, item["config"]) if item.get("kind") == "replica" else item["config"]
+    config = _with_pool(parts, item.get("kind"), item["config"])
     return Watch(f"check/{where[1]}", str(item.get("kind")), "", _EVERY, config)
 
 
@@ -102,7 +106,7 @@ def _watch(
         kind=kind,
         organization=parts.organization_of(item) or "",
         every=seconds(item["every"]) if "every" in item else DEFAULT_EVERY.get(kind, _EVERY),
-        config=config,
+        config=with_keys(read_ssh(parts), config),
         failures=item.get("failures", 1),
         project=item.get("project"),
         server=server or item.get("server"),
