@@ -11,6 +11,7 @@ import schemas
 from alerting.configuration.faults import Findings
 from alerting.configuration.lines import Where, spell
 from alerting.configuration.parts import Declared, parents_of, text_of, texts_of
+from alerting.configuration.targets import takes_pool
 
 CHANNEL_KINDS = ("email", "slack")
 OWNED = ("pools", "servers", "environments", "checks", "channels", "rules", "routes")
@@ -86,9 +87,6 @@ def _servers(parts: Declared, findings: Findings) -> None:
         netdata = item.get("netdata")
         if not isinstance(netdata, dict):
             continue
-        if "ssh" in netdata:
-            message = "reading Netdata over SSH is not available in this version; expected parent or url"
-            findings.add((*where, "netdata", "ssh"), message)
         parent = text_of(netdata, "parent")
         if parent is not None and parent not in parts.parents:
             _missing((*where, "netdata", "parent"), ("netdata", parent), findings)
@@ -100,16 +98,15 @@ def _environments(parts: Declared, findings: Findings) -> None:
             _target(parts, (*where, "server"), "servers", name, item, findings)
         replica = item.get("replica")
         if isinstance(replica, dict):
-            _replica(parts, (*where, "replica"), replica, item, findings)
+            _pool(parts, (*where, "replica"), replica, item, findings)
 
 
-def _replica(
-    parts: Declared, where: Where, replica: Mapping[str, Any], item: Mapping[str, Any], findings: Findings
+def _pool(
+    parts: Declared, where: Where, config: Mapping[str, Any], item: Mapping[str, Any], findings: Findings
 ) -> None:
-    if "ssh" in replica:
-        message = "reading a replica over SSH is not available in this version; expected pool or dsn"
-        findings.add((*where, "ssh"), message)
-    if name := text_of(replica, "pool"):
+    if "pool" in config and "dsn" in config:
+        findings.add((*where, "pool"), "expected one of pool and dsn, not both")
+    if name := text_of(config, "pool"):
         _target(parts, (*where, "pool"), "pools", name, item, findings)
 
 
@@ -121,8 +118,8 @@ def _checks(parts: Declared, findings: Findings) -> None:
         kind, config = text_of(item, "kind"), item.get("config")
         if kind is not None and kind not in probes.kinds():
             findings.add((*where, "kind"), f"no probe of that kind; there are: {', '.join(probes.kinds())}")
-        if kind == "replica" and isinstance(config, dict):
-            _replica(parts, (*where, "config"), config, item, findings)
+        if kind is not None and takes_pool(kind) and isinstance(config, dict):
+            _pool(parts, (*where, "config"), config, item, findings)
 
 
 def _channels(parts: Declared, findings: Findings) -> None:
@@ -204,8 +201,10 @@ def _parent(parts: Declared, where: Where, subject: str, item: Mapping[str, Any]
 
 def _networks(parts: Declared, findings: Findings) -> None:
     found = parts.document.get("probes")
-    for index, network in enumerate(texts_of(found, "deny") if isinstance(found, dict) else ()):
-        try:
-            ip_network(network, strict=False)
-        except ValueError:
-            findings.add(("probes", "deny", index), "expected a network such as 10.0.0.0/8 or fd00::/8")
+    written = found if isinstance(found, dict) else {}
+    for key in ("deny", "allow"):
+        for index, network in enumerate(texts_of(written, key)):
+            try:
+                ip_network(network, strict=False)
+            except ValueError:
+                findings.add(("probes", key, index), "expected a network such as 10.0.0.0/8 or fd00::/8")

@@ -4,15 +4,18 @@ import asyncio
 import socket
 import threading
 from collections.abc import Callable
+from ipaddress import ip_address
 from typing import Any
 
 from probes._machinery.guard import REFUSED
+
+_RESOLVER = (socket.EAI_AGAIN, socket.EAI_SYSTEM, socket.EAI_MEMORY)
 
 
 class NameTrouble(Exception):
     """A name that leads nowhere, or where no probe may go; its text is one sentence for a person.
 
-    error_class: "dns" or "denied"
+    error_class: "dns", "denied", or "resolver" where our own name servers gave no answer
     """
 
     def __init__(self, text: str, error_class: str) -> None:
@@ -22,15 +25,38 @@ class NameTrouble(Exception):
 
 async def addresses(host: str, port: int, allowed: Callable[[str], bool]) -> list[str]:
     """The addresses of `host` that may be connected to, in the system's order. Raises NameTrouble."""
-    try:
-        found = await _in_a_thread(socket.getaddrinfo, host, port, 0, socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as trouble:
-        raise NameTrouble(f"the name {host} cannot be resolved: {_words(trouble)}", "dns") from None
-    every = list(dict.fromkeys(str(entry[4][0]) for entry in found))
+    every = [host] if _is_address(host) else await _in_a_thread(_found, host, port)
+    return _permitted(every, allowed)
+
+
+def addresses_now(host: str, port: int, allowed: Callable[[str], bool]) -> list[str]:
+    """The same for a thread that may be kept waiting. Raises NameTrouble."""
+    return _permitted([host] if _is_address(host) else _found(host, port), allowed)
+
+
+def _permitted(every: list[str], allowed: Callable[[str], bool]) -> list[str]:
     may = [address for address in every if allowed(address)]
     if not may:
         raise NameTrouble(REFUSED, "denied")
     return may
+
+
+def _found(host: str, port: int) -> list[str]:
+    try:
+        found = socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as trouble:
+        ours = isinstance(trouble, socket.gaierror) and trouble.errno in _RESOLVER
+        said = f"the name {host} cannot be resolved: {_words(trouble)}"
+        raise NameTrouble(said, "resolver" if ours else "dns") from None
+    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return "%" not in host  # a zone is the system's to read
 
 
 def _words(trouble: Exception) -> str:

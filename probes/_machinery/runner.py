@@ -12,12 +12,13 @@ from typing import Any
 
 from probes import find
 from probes._machinery.checking import check_config
-from probes._machinery.exchanges import TRANSPORTS, Exchanges
+from probes._machinery.exchanges import TRANSPORTS, Exchanges, Transport
 from probes._machinery.guard import address_guard
 from probes._machinery.host import Host
 from probes._machinery.http import HttpLoop
 from probes._machinery.observation import Observation
 from probes._machinery.requests import HostQuery, HttpRequest, Reply, Request, Sleep, SqlQuery
+from probes._machinery.shared import Shared
 from probes._machinery.sql import SqlThreads
 from probes._machinery.tasks import Alarm, Job, Line, Running, Task
 
@@ -33,7 +34,7 @@ class Runner:
     """Many probes under way in one thread. Not thread-safe, but for `wake`.
 
     http_limit, sql_limit: exchanges and queries at once; further ones wait in line, and their deadlines with them
-    denied_networks: CIDR texts no HTTP exchange may reach, besides link-local and the like
+    denied_networks, allowed_networks: CIDR texts, as `guard.address_guard` has them, for every transport
     ca_file: certificates to trust instead of the system's
     """
 
@@ -43,18 +44,19 @@ class Runner:
         http_limit: int = 256,
         sql_limit: int = 8,
         denied_networks: Iterable[str] = (),
+        allowed_networks: Iterable[str] = (),
         ca_file: str | None = None,
     ) -> None:
         self._epoll = select.epoll()
         self._alarm = Alarm()
         self._epoll.register(self._alarm.descriptor, select.EPOLLIN)
-        allowed = address_guard(denied_networks)
-        self._http = HttpLoop(self._epoll, allowed, ca_file)
-        self._sql = SqlThreads(self.wake)
-        self._exchanges = Exchanges(self.wake, allowed)
+        self.set_policy(denied_networks, allowed_networks)
+        self._http = HttpLoop(self._epoll, self._allowed, ca_file)
+        self._sql = SqlThreads(self.wake, self._allowed)
+        self._exchanges = Exchanges(self.wake, self._allowed)
         self._host = Host()
-        self._lines: dict[type, Line] = {HttpRequest: Line(http_limit), SqlQuery: Line(sql_limit)}
-        self._lines |= {sort: Line(transport.limit) for sort, transport in TRANSPORTS.items()}
+        self._shared = Shared()
+        self._lines: dict[Any, Line] = {HttpRequest: Line(http_limit), SqlQuery: Line(sql_limit)}
         self._timers: list[tuple[float, int, Task, int]] = []
         self._numbers = count()
         self._tasks: set[Task] = set()
@@ -64,6 +66,10 @@ class Runner:
     def in_flight(self) -> int:
         """Probes started and not yet ended."""
         return len(self._tasks)
+
+    def set_policy(self, denied_networks: Iterable[str], allowed_networks: Iterable[str]) -> None:
+        """From now on these networks are out of bounds, for what is under way too. Raises ValueError."""
+        self._policy = address_guard(denied_networks, allowed_networks)
 
     def start(self, probe: Running, key: Hashable, deadline_seconds: float) -> None:
         """Begin a probe; `run_once` gives its observation with `key`. Time in line does not count as its own."""
@@ -81,11 +87,13 @@ class Runner:
         self._http.on_time()
         for task, reply in self._http.finished():
             self._lines[HttpRequest].busy -= 1
-            self._advance(task, reply)
+            others = self._shared.settle(task, reply, time.monotonic())
+            for each in (task, *others):
+                self._advance(each, reply)
         for query in self._sql.finished():
             self._end_job(self._lines[SqlQuery], query)
         for exchange in self._exchanges.finished():
-            self._end_job(self._lines[type(exchange.request)], exchange)
+            self._end_job(self._line_of(exchange.request, TRANSPORTS[type(exchange.request)]), exchange)
         self._ring_timers()
         self._let_in()
         done, self._done = self._done, []
@@ -104,6 +112,9 @@ class Runner:
         self._alarm.close()
         self._epoll.close()
 
+    def _allowed(self, address: str) -> bool:
+        return self._policy(address)
+
     def _patience(self, timeout: float) -> float:
         if self._done:
             return 0.0
@@ -120,8 +131,9 @@ class Runner:
         task.turn += 1
         task.job = None
         try:
-            while isinstance(request := task.probe.send(reply), HostQuery):
-                reply = self._host.look()
+            request = task.probe.send(reply)
+            while (at_hand := self._at_hand(request)) is not None:
+                request = task.probe.send(at_hand)
         except StopIteration as end:
             self._end(task, end.value)
         except Exception as trouble:
@@ -129,9 +141,20 @@ class Runner:
         else:
             self._serve(task, request)
 
+    def _at_hand(self, request: Request) -> Reply:
+        """The reply that needs no waiting for, else None."""
+        if isinstance(request, HostQuery):
+            return self._host.look()
+        if isinstance(request, HttpRequest) and request.share_seconds:
+            return self._shared.answer(request, time.monotonic())
+        return None
+
     def _serve(self, task: Task, request: Request) -> None:
-        line = self._lines.get(type(request))
-        if line is not None:
+        transport = TRANSPORTS.get(type(request))
+        line = self._line_of(request, transport) if transport else self._lines.get(type(request))
+        if isinstance(request, HttpRequest) and request.share_seconds and self._shared.join(request, task):
+            task.pause()  # another asks this very thing, within deadlines of its own
+        elif line is not None:
             self._ask(line, task, request)
         elif isinstance(request, Sleep):
             self._resume(task)
@@ -139,6 +162,14 @@ class Runner:
         else:
             self._stop(task)
             self._end(task, _broken(task.key, TypeError(f"asked for {type(request).__name__}, which none serves")))
+
+    def _line_of(self, request: Any, transport: Transport) -> Line:
+        """The line of a request's sort, or of its sort and the host it goes to; made where there is none yet."""
+        place = type(request) if transport.lane is None else (type(request), transport.lane(request))
+        line = self._lines.get(place)
+        if line is None:
+            line = self._lines[place] = Line(transport.limit)
+        return line
 
     def _ask(self, line: Line, task: Task, request: Request) -> None:
         if line.is_full or line.waiting:
@@ -214,6 +245,7 @@ class Runner:
 
     def _stop(self, task: Task) -> None:
         self._tasks.discard(task)
+        left_waiting = self._shared.leave(task)
         if task.job is not None:
             task.job.cut_off()
         elif self._http.cancel(task):
@@ -222,6 +254,8 @@ class Runner:
             task.probe.close()
         except Exception:
             _log.exception("a probe broke while it was being stopped", extra={"key": str(task.key)})
+        for other, request in left_waiting:
+            self._serve(other, request)
 
     def _end(self, task: Task, observation: object) -> None:
         self._tasks.discard(task)
@@ -237,6 +271,7 @@ def run(
     previous: Observation | None = None,
     timeout: float | None = None,
     denied_networks: Iterable[str] = (),
+    allowed_networks: Iterable[str] = (),
     ca_file: str | None = None,
 ) -> Observation:
     """One probe, driven to its end here and now. A configuration it cannot take is `unknown`, its faults named.
@@ -248,7 +283,7 @@ def run(
         said = "; ".join(f"{fault.pointer}: {fault.message}" if fault.pointer else fault.message for fault in faults)
         return Observation("unknown", message=f"faulty configuration: {said}")
     at = time.time() if now is None else now
-    runner = Runner(denied_networks=denied_networks, ca_file=ca_file)
+    runner = Runner(denied_networks=denied_networks, allowed_networks=allowed_networks, ca_file=ca_file)
     try:
         runner.start(find(kind)(config, at, previous), kind, timeout or _LONGEST_RUN)
         while not (done := runner.run_once(1.0)):

@@ -4,17 +4,22 @@ import os
 import re
 import socket
 import threading
+import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from probes._machinery.guard import Allowed
+from probes._machinery.names import NameTrouble
 from probes._machinery.requests import SqlQuery, SqlReply
 from probes._machinery.sql_errors import classify
+from probes._machinery.sql_places import guarded, hold
 
 if TYPE_CHECKING:
     from psycopg import Connection
 
 _MOST_ROWS = 10_000
+_READ_ONLY = "-c default_transaction_read_only=on"  # a watchman looks and touches nothing
 UNREADABLE_DSN = "the DSN cannot be read; expected postgresql://user:password@host:port/database"
 
 
@@ -24,13 +29,14 @@ class SqlThreads:
     wake: called from a query's thread when it has ended, so that the owner comes to collect it.
     """
 
-    def __init__(self, wake: Callable[[], None]) -> None:
+    def __init__(self, wake: Callable[[], None], allowed: Allowed) -> None:
         self._wake = wake
+        self._allowed = allowed
         self._ended: deque[SqlJob] = deque()
 
     def start(self, query: SqlQuery, token: object) -> "SqlJob":
         """Begin a query in a thread of its own; the owner bounds how many there are."""
-        job = SqlJob(query, token, self._collect)
+        job = SqlJob(query, token, self._allowed, self._collect)
         # A daemon: a thread stuck in a dead name server's silence must not hold up the end of the process.
         threading.Thread(target=job.work, name="vedette-sql", daemon=True).start()
         return job
@@ -47,12 +53,13 @@ class SqlThreads:
 class SqlJob:
     """One query in its thread. `reply` is there once the thread has ended."""
 
-    def __init__(self, query: SqlQuery, token: object, ended: Callable[["SqlJob"], None]) -> None:
+    def __init__(self, query: SqlQuery, token: object, allowed: Allowed, ended: Callable[["SqlJob"], None]) -> None:
         self.query = query
         self.token = token
         self.reply: SqlReply | None = None
         self.trouble: BaseException | None = None
         self.cut = False
+        self._allowed = allowed
         self._ended = ended
         self._lock = threading.Lock()
         self._socket: socket.socket | None = None
@@ -74,6 +81,8 @@ class SqlJob:
     def work(self) -> None:
         try:
             self.reply = self._ask()
+        except NameTrouble as trouble:
+            self.reply = SqlReply(error=str(trouble), error_class=trouble.error_class)
         except Exception as trouble:
             self.reply = _failure(trouble, self.query)
         finally:
@@ -81,14 +90,17 @@ class SqlJob:
 
     def _ask(self) -> SqlReply:
         import psycopg
-        from psycopg.rows import dict_row
 
-        connection = psycopg.connect(**_parameters(self.query), autocommit=True, row_factory=dict_row)
+        parameters = guarded(_parameters(self.query), self._allowed)
+        began = time.monotonic()
+        connection = psycopg.connect(**parameters, autocommit=True, row_factory=_row_factory)
         try:
+            hold(connection.info.hostaddr, self._allowed)
             self._guard(connection)
+            connected = time.monotonic()
             cursor = connection.execute(self.query.sql.encode(), self.query.parameters or None)
             rows = cursor.fetchmany(_MOST_ROWS) if cursor.description else []
-            return SqlReply(rows=tuple(_decoded(row) for row in rows))
+            return SqlReply(tuple(map(_decoded, rows)), connected - began, time.monotonic() - connected)
         finally:
             self._let_go()
             connection.close()
@@ -114,13 +126,21 @@ def _parameters(query: SqlQuery) -> dict[str, Any]:
     milliseconds = max(1, int(query.timeout * 1000))
     limits = {
         "connect_timeout": max(1, int(query.timeout)),
-        "options": f"{given.get('options') or ''} -c statement_timeout={milliseconds}".strip(),
+        "options": f"{given.get('options') or ''} -c statement_timeout={milliseconds} {_READ_ONLY}".strip(),
         "keepalives_idle": 2,
         "keepalives_interval": 1,
         "keepalives_count": 2,
         "tcp_user_timeout": milliseconds,
     }
     return {"application_name": "vedette", **given, **limits}
+
+
+def _row_factory(cursor: Any) -> Callable[[Sequence[Any]], dict[str, Any]]:
+    """Rows as dictionaries in the columns' order; of columns with one name the first is kept."""
+    first: dict[str, int] = {}
+    for index, column in enumerate(cursor.description or ()):
+        first.setdefault(column.name, index)
+    return lambda values: {name: values[index] for name, index in first.items()}
 
 
 def _decoded(row: Mapping[str, Any]) -> dict[str, Any]:
