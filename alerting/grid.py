@@ -12,7 +12,11 @@ def phase(subject: str, every: float) -> float:
 
 def next_due(subject: str, every: float, after: float) -> float:
     """The first moment of the subject's grid beyond `after`, in epoch seconds."""
-    shift = phase(subject, every)
+    return next_moment(phase(subject, every), every, after)
+
+
+def next_moment(shift: float, every: float, after: float) -> float:
+    """The same of a grid whose phase is known."""
     turn = math.floor((after - shift) / every) + 1
     due = turn * every + shift
     # A moment of the grid, divided and multiplied again, may come out as itself: it would be looked at twice.

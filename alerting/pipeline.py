@@ -10,7 +10,7 @@ from alerting.config import Config, Rule, Watch
 from alerting.lifecycle import Alert, Change, Finding
 from alerting.phrasing import one_line
 from alerting.rules import Breach
-from alerting.store import alerts, baselines, events, outbox, subjects
+from alerting.store import alerts, baselines, events, history, outbox, subjects
 from alerting.store.database import reading, taking_turns
 from alerting.store.events import NewEvent
 from alerting.store.subjects import State
@@ -80,7 +80,7 @@ def mark_stale(config: Config, now: float, acting_since: float) -> int:
     silent = [
         watch.subject
         for watch in config.watches
-        if now - max(seen.get(watch.subject, acting_since), acting_since) > STALE_AFTER * watch.every
+        if watch.is_probed and now - max(seen.get(watch.subject, acting_since), acting_since) > STALE_AFTER * watch.every
     ]
     groups = [silent[start : start + _GROUP] for start in range(0, len(silent), _GROUP)]
     return sum(ingest(config, _unobserved(group, now), now) for group in groups)
@@ -146,8 +146,19 @@ def _ingest(config: Config, watched: list[tuple[Watch, Observation]], now: float
             if _is_news(one, before.get(one.subject), now)
         ]
         subjects.record([(watch, one, before.get(watch.subject)) for watch, one in news])
+        _remember(news, before)
         baselines.keep_first(news)
         return _judge_all(config, news, before, now, advance=True, only_observe=only_observe)
+
+
+def _remember(news: Sequence[tuple[Watch, Observation]], before: Mapping[str, State]) -> None:
+    """Add to their histories what was seen, and which statuses changed."""
+    known = {subject: (state.organization, state.observation.status) for subject, state in before.items()}
+    history.open_series(one for one, _ in news if known.get(one.subject, ("",))[0] != one.organization)
+    history.append([history.row(watch, one, history.encoded(one.values)) for watch, one in news])
+    history.append_changes(
+        (watch, one) for watch, one in news if known.get(one.subject) != (watch.organization, one.status)
+    )
 
 
 def _with_silence(watch: Watch, observation: Observation, before: State | None) -> Observation:
@@ -275,8 +286,8 @@ def _patience(config: Config, subject: str) -> float:
 
 
 def _fresh(config: Config, state: State, now: float) -> bool:
-    name = state.observation.subject
-    return now - state.observation.at <= STALE_AFTER * config.watch_of[name].every
+    watch = config.watch_of[state.observation.subject]
+    return not watch.is_probed or now - state.observation.at <= STALE_AFTER * watch.every
 
 
 def _rule_of(config: Config, alert: Alert) -> Rule | None:

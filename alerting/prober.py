@@ -1,30 +1,34 @@
-"""Runs every check on its grid: one thread drives all probes, a second hands what they observed to the pipeline."""
+"""Runs every check on its grid: one thread drives all probes and hands on what they observed."""
 
 import heapq
 import logging
-import queue
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import probes
 import schemas
-from alerting import grid, pipeline
+from alerting import grid
 from alerting.config import Config, Watch
+from alerting.intake import Inspect, Intake
+from alerting.lateness import Lateness
 from alerting.store import baselines, subjects
-from alerting.store.database import Unavailable, describe, reading, taking_turns
+from alerting.store.database import reading
 from probes import Observation
+from probes._machinery.observation import stamped
 from probes._machinery.runner import Runner
 from probes._machinery.times import seconds
 
 logger = logging.getLogger("vedette.scheduler")
 
+UNPROBED = frozenset({"heartbeat"})
+"""Kinds that are not on the grid: these come to us."""
+
 _IDLE = 0.5  # seconds the loop sleeps at most, so that a new configuration or the end is heard
-_BATCH = 500
-_GATHER = 0.05  # seconds others may join the first of a batch: a transaction each would cost five times as much
-_KEPT = 100_000  # observations held in memory while the database cannot take them
+_SLICE = 0.02  # seconds: looks whose turns lie closer together begin together, which costs fewer wake-ups
+_AT_ONCE = 100  # looks begun before those under way are seen to
+_FIRST_LOOKS = 500.0  # a second, of what was never seen: a new file of thousands must not knock everywhere at once
 _TWO_LOOKS = 30.0
 _STUCK = 60.0  # seconds without a round of the loop after which only a new process helps
 _CLOCK_JUMP = 5.0  # seconds the wall clock may move against the monotonic one before we distrust what we see
@@ -36,31 +40,37 @@ class Prober:
 
     configuration  asked each round: the last good one
     on_stored      called after each stored batch: alerts may have something to say
+    inspect        is given each batch of observations before it is stored, and returns what is to be stored of it
     """
 
-    def __init__(self, configuration: Callable[[], Config], on_stored: Callable[[], None]) -> None:
+    def __init__(
+        self, configuration: Callable[[], Config], on_stored: Callable[[], None], inspect: Inspect = list
+    ) -> None:
         self._configuration = configuration
-        self._on_stored = on_stored
+        self._intake = Intake(configuration, on_stored, inspect)
         self._stopping = threading.Event()
-        self._observed: queue.Queue[Observation] = queue.Queue(_KEPT)
         self._due: list[tuple[float, str]] = []  # monotonic moment, subject: a stepped wall clock moves nothing
-        self._running: set[str] = set()
+        self._next_slice = 0.0
+        self._places: dict[str, _Place] = {}
+        self._running: dict[str, Watch] = {}
         self._last: dict[str, Observation] = {}
         self.baselines = baselines.NONE  # replaced whole by whoever sees that one was moved
-        self._distrusted: set[str] = set()
         self._round_began = time.monotonic()
         self._scheduled: Config | None = None
         self._threads = [
             threading.Thread(target=self._probe, name="prober"),
-            threading.Thread(target=self._store, name="pipeline"),
+            threading.Thread(target=self._intake.run, name="intake"),
         ]
         self.missed = 0
+        self.lateness = Lateness()
 
     def start(self) -> None:
         """Begin."""
         with reading():
-            self._last = {name: state.observation for name, state in subjects.states().items()}
+            states = subjects.states()
             self.baselines = baselines.fresh(self.baselines)
+        self._last = {name: state.observation for name, state in states.items()}
+        self._intake.remember(states)
         for thread in self._threads:
             thread.start()
 
@@ -71,6 +81,7 @@ class Prober:
         for thread in self._threads:
             if thread.ident is not None:  # a term may end before it began
                 thread.join(max(0.0, end - time.monotonic()))
+            self._intake.end()
 
     @property
     def alive(self) -> bool:
@@ -79,33 +90,40 @@ class Prober:
         return not stuck and all(thread.is_alive() for thread in self._threads)
 
     def _probe(self) -> None:
-        config = self._configuration()
-        runner = Runner(denied_networks=config.denied_networks)
+        runner = Runner()
         self._round_began = time.monotonic()
         clock = time.time() - self._round_began
         try:
             while not self._stopping.is_set():
                 config = self._configuration()
                 if config is not self._scheduled:
+                    runner.set_policy(config.denied_networks, config.allowed_networks)
                     self._schedule(config)
                 clock = self._distrust_after_jump(clock)
-                self._begin_due(config, runner)
+                self._begin_due(runner)
                 for subject, seen in runner.run_once(self._patience()):
-                    self._finish(replace(seen, subject=subject, at=time.time()))
+                    self._finish(subject, seen, runner)
         finally:
             runner.close()
 
     def _schedule(self, config: Config) -> None:
-        """Lay out the grid anew: what was never seen, or too long ago, is due at once."""
+        """Lay out the grid anew: what was never seen, too long ago or otherwise is due at once."""
         now, monotonic = time.time(), time.monotonic()
-        self._due = []
-        for watch in config.watches:
-            last = self._last.get(watch.subject)
-            fresh = last is not None and now - last.at < watch.every
-            wait = grid.next_due(watch.subject, watch.every, now) - now if fresh else 0.0
-            self._due.append((monotonic + wait, watch.subject))
+        before = {} if self._scheduled is None else self._scheduled.watch_of
+        self._places = {watch.subject: _Place(watch) for watch in config.watches if watch.kind not in UNPROBED}
+        self._due, first_looks = [], 0
+        for subject, place in self._places.items():
+            wait = grid.next_moment(place.phase, place.watch.every, now) - now
+            if before.get(subject, place.watch) != place.watch or self._is_old(place.watch, now):
+                wait = min(wait, first_looks / _FIRST_LOOKS)
+                first_looks += 1
+            self._due.append((monotonic + wait, subject))
         heapq.heapify(self._due)
         self._scheduled = config
+
+    def _is_old(self, watch: Watch, now: float) -> bool:
+        last = self._last.get(watch.subject)
+        return last is None or now - last.at >= watch.every
 
     def _distrust_after_jump(self, clock: float) -> float:
         """After the clock jumped, the machine slept or we were stopped, the first look at everything raises nothing."""
@@ -114,104 +132,87 @@ class Prober:
         if abs(moved - clock) > _CLOCK_JUMP or paused > _PAUSE:
             words = "the clock moved by %.0f s, after a pause of %.0f s: the next round only observes"
             logger.warning(words, moved - clock, paused)
-            self._distrusted = set(self._last)
+            self._intake.distrusted = set(self._last)
             self._scheduled = None
         self._round_began = monotonic
         return moved
 
-    def _begin_due(self, config: Config, runner: Runner) -> None:
+    def _begin_due(self, runner: Runner) -> None:
         monotonic = time.monotonic()
-        while self._due and self._due[0][0] <= monotonic:
-            due, subject = heapq.heappop(self._due)
-            watch = config.watch_of[subject]
-            self._plan_next(watch, monotonic - due)
-            if subject in self._running:
-                self.missed += 1
-                continue
-            self._running.add(subject)
-            whole = _whole(watch, self.baselines.documents)
-            probe = probes.find(watch.kind)(whole, time.time(), self._last.get(subject))
-            runner.start(probe, subject, _deadline(watch))
+        if monotonic < self._next_slice:
+            return
+        self._next_slice = monotonic + _SLICE
+        for _ in range(_AT_ONCE):
+            if not self._due or self._due[0][0] > monotonic:
+                return
+            self._take_turn(runner, monotonic)
+        self._next_slice = monotonic  # there may be more
 
-    def _plan_next(self, watch: Watch, late: float) -> None:
-        now = time.time()
-        self.missed += grid.missed(watch.every, now - late, now)
-        wait = grid.next_due(watch.subject, watch.every, now) - now
-        heapq.heappush(self._due, (time.monotonic() + wait, watch.subject))
-
-    def _finish(self, observation: Observation) -> None:
-        self._running.discard(observation.subject)
-        self._last[observation.subject] = observation
-        try:
-            self._observed.put_nowait(observation)
-        except queue.Full:
+    def _take_turn(self, runner: Runner, monotonic: float) -> None:
+        due, subject = self._due[0]
+        place, now = self._places[subject], time.time()
+        every = place.watch.every
+        wait = grid.next_moment(place.phase, every, now) - now
+        heapq.heapreplace(self._due, (monotonic + wait, subject))
+        self.missed += grid.missed(every, due, monotonic)
+        running = self._running.get(subject)
+        if running is None:
+            self.lateness.note(monotonic - due, monotonic)
+            self._begin(place, runner, now)
+        elif running is place.watch:
             self.missed += 1
-            logger.error("lost an observation of %s: the database has taken none for too long", observation.subject)
+
+    def _begin(self, place: "_Place", runner: Runner, now: float) -> None:
+        subject = place.watch.subject
+        self._running[subject] = place.watch
+        config = _with_baseline(place.watch, place.config, self.baselines.documents)
+        runner.start(place.probe(config, now, self._last.get(subject)), subject, place.deadline)
+
+    def _finish(self, subject: str, seen: Observation, runner: Runner) -> None:
+        begun_as, place = self._running.pop(subject), self._places.get(subject)
+        if place is None or begun_as != place.watch:  # it was edited meanwhile: this says nothing of it as it is now
+            if place is not None:
+                self._begin(place, runner, time.time())
+            return
+        observation = stamped(seen, subject, time.time())
+        self._last[subject] = observation
+        if not self._intake.put(observation):
+            self.missed += 1
+            logger.error("lost an observation of %s: the database has taken none for too long", subject)
 
     def _patience(self) -> float:
         if not self._due:
             return _IDLE
-        return min(_IDLE, max(0.0, self._due[0][0] - time.monotonic()))
-
-    def _store(self) -> None:
-        """Hand observations on until the probing has ended and nothing is left."""
-        while not (self._stopping.is_set() and not self._threads[0].is_alive() and self._observed.empty()):
-            batch = self._take()
-            groups = _one_a_subject(batch)
-            while groups:
-                try:
-                    groups[:1] = self._store_group(groups[0])
-                except Unavailable as error:
-                    logger.error("the database takes nothing: %s; trying again", describe(error))
-                    if self._stopping.wait(1.0):
-                        return
-            if batch:
-                self._on_stored()
-
-    def _take(self) -> list[Observation]:
-        batch: list[Observation] = []
-        try:
-            batch.append(self._observed.get(timeout=_IDLE))
-            self._stopping.wait(_GATHER)
-            while len(batch) < _BATCH:
-                batch.append(self._observed.get_nowait())
-        except queue.Empty:
-            pass
-        return batch
-
-    def _store_group(self, group: list[Observation]) -> list[list[Observation]]:
-        """Store them; what is left to try. One that cannot be judged must not take the others with it."""
-        try:
-            self._ingest(group)
-        except Unavailable:
-            raise
-        except Exception:
-            if len(group) > 1:
-                return [[one] for one in group]
-            logger.exception("lost an observation of %s: it could not be judged", group[0].subject)
-        return []
-
-    def _ingest(self, group: Sequence[Observation]) -> None:
-        with taking_turns():  # both or neither: trying again must not count an observation twice
-            # Asked for here and not before the wait for our turn: meanwhile a watch may have been taken out.
-            config, now = self._configuration(), time.time()
-            pipeline.ingest(config, [one for one in group if one.subject not in self._distrusted], now)
-            first_looks = [one for one in group if one.subject in self._distrusted]
-            pipeline.ingest(config, first_looks, now, only_observe=True)
-        self._distrusted -= {one.subject for one in first_looks}
+        return min(_IDLE, max(0.0, max(self._due[0][0], self._next_slice) - time.monotonic()))
 
 
-def _whole(watch: Watch, documents: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The probe's configuration, bounded, with the baseline that is kept for it."""
+class _Place:
+    """A watch on the grid, and all of its looks that is the same each time."""
+
+    __slots__ = ("config", "deadline", "phase", "probe", "watch")
+
+    def __init__(self, watch: Watch) -> None:
+        self.watch = watch
+        self.phase = grid.phase(watch.subject, watch.every)
+        self.probe = probes.find(watch.kind)
+        self.config = _bounded(watch)
+        self.deadline = _deadline(watch)
+
+
+def _with_baseline(watch: Watch, config: Mapping[str, Any], documents: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The probe's configuration with the baseline that is kept for it."""
     kept = documents.get(watch.subject) if "baseline" not in watch.config else None
-    return _bounded(watch) if kept is None else {**_bounded(watch), "baseline": kept}
+    return config if kept is None else {**config, "baseline": kept}
 
 
 def _bounded(watch: Watch) -> Mapping[str, Any]:
     """The probe's configuration with a timeout that ends before its next turn."""
     if "timeout" not in schemas.load(f"probes/{watch.kind}").get("properties", {}):
         return watch.config
-    return {**watch.config, "timeout": min(seconds(watch.config.get("timeout", 10.0)), watch.every * 0.9)}
+    timeout = seconds(watch.config.get("timeout", 10.0))
+    if timeout <= watch.every * 0.9 and "timeout" in watch.config:
+        return watch.config
+    return {**watch.config, "timeout": min(timeout, watch.every * 0.9)}
 
 
 def _deadline(watch: Watch) -> float:
@@ -219,30 +220,20 @@ def _deadline(watch: Watch) -> float:
     return max(watch.every, _TWO_LOOKS)
 
 
-def _one_a_subject(batch: Sequence[Observation]) -> list[list[Observation]]:
-    """The batch in rounds with each subject at most once, in order: the pipeline judges one look at a time."""
-    rounds: list[dict[str, Observation]] = []
-    for one in batch:
-        place = next((group for group in rounds if one.subject not in group), None)
-        if place is None:
-            rounds.append({one.subject: one})
-        else:
-            place[one.subject] = one
-    return [list(group.values()) for group in rounds]
-
-
 def observe_once(config: Config, watches: Sequence[Watch], last: Mapping[str, Observation]) -> list[Observation]:
     """Probe these once, all at the same time, and return what was observed: for a run by cron."""
     with reading():
         documents = baselines.fresh(baselines.NONE).documents
-    runner = Runner(denied_networks=config.denied_networks)
+    runner = Runner(denied_networks=config.denied_networks, allowed_networks=config.allowed_networks)
     try:
         for watch in watches:
-            probe = probes.find(watch.kind)(_whole(watch, documents), time.time(), last.get(watch.subject))
-            runner.start(probe, watch.subject, _deadline(watch))
+            whole = _with_baseline(watch, _bounded(watch), documents)
+            runner.start(
+                probes.find(watch.kind)(whole, time.time(), last.get(watch.subject)), watch.subject, _deadline(watch)
+            )
         observed: list[Observation] = []
         while len(observed) < len(watches):
-            observed += [replace(one, subject=name, at=time.time()) for name, one in runner.run_once(_IDLE)]
+            observed += [stamped(one, name, time.time()) for name, one in runner.run_once(_IDLE)]
         return observed
     finally:
         runner.close()

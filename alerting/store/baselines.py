@@ -33,7 +33,7 @@ def fresh(known: Baselines) -> Baselines:
 
 def keep_first(seen: Iterable[tuple[Watch, Observation]]) -> None:
     """Make a good answer the baseline of its subject, where the subject has none."""
-    rows = [_row(one.subject, one.facts["document"], one.at, "") for watch, one in seen if _is_first(watch, one)]
+    rows = [_row(one.subject, one.facts["document"], one.at, "") for watch, one in seen if is_first(watch, one)]
     if rows:
         Baseline.insert_many(rows).on_conflict_ignore().execute()
 
@@ -61,7 +61,8 @@ def _documents() -> dict[str, Any]:
     return {row.subject: row.document for row in Baseline.select(Baseline.subject, Baseline.document)}
 
 
-def _is_first(watch: Watch, seen: Observation) -> bool:
+def is_first(watch: Watch, seen: Observation) -> bool:
+    """Whether it was seen without a baseline to compare with, and could be one."""
     if watch.kind != KIND or seen.status != "ok" or seen.facts.get("document") is None:
         return False
     drift = seen.facts.get("drift")

@@ -40,13 +40,17 @@ def open_series(watches: Iterable[Watch]) -> None:
     execute_many("insert into series (subject, organization) values (?, ?) on conflict do nothing", rows)
 
 
-def append(rows: Sequence[tuple[Any, ...]]) -> None:
-    """Add samples, made by `row`, of subjects whose series are open. In the caller's transaction."""
-    execute_many(
+def append(rows: Sequence[tuple[Any, ...]]) -> int:
+    """Add samples, made by `row`, of subjects whose series are open; how many. In the caller's transaction."""
+    return execute_many(
         'insert into sample (series, at, status, duration, "values", message) select id, ?, ?, ?, ?, ?'
         " from series where subject = ? and organization = ? on conflict do nothing",
         rows,
     )
+
+
+encoded = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
+"""The JSON text of an observation's values or facts. Raises ValueError on a number that is none."""
 
 
 def row(watch: Watch, observation: Observation, values: str) -> tuple[Any, ...]:

@@ -1,11 +1,12 @@
 """The latest observation of every subject, and the breaches that are under way."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from alerting.config import Watch
 from alerting.rules import Breach as BreachValue
+from alerting.store.database import execute, execute_many
 from alerting.store.models import Breach, Subject
 from probes import Observation
 
@@ -45,6 +46,32 @@ def record(seen: Iterable[tuple[Watch, Observation, State | None]]) -> None:
     if rows:
         kept = [field for field in Subject._meta.sorted_fields if field is not Subject.subject]
         Subject.insert_many(rows).on_conflict(conflict_target=[Subject.subject], preserve=kept).execute()
+
+
+def same(before: State, seen: Observation, values: str, facts: str, message: str) -> tuple[Any, ...]:
+    """A row for `keep_same`: the subject was seen again as it was `before`. `values` and `facts` are JSON text."""
+    was = before.observation
+    state = (was.at, was.status, before.kind, before.organization)
+    return values, facts, message, seen.at, seen.duration, seen.at, seen.subject, *state
+
+
+def keep_same(rows: Sequence[tuple[Any, ...]]) -> int:
+    """Keep these as the latest of subjects that were as their rows say; of how many that was true."""
+    return execute_many(
+        'update subject set "values" = ?, facts = ?, message = ?, at = ?, duration = ?, known_at = ?'
+        " where subject = ? and at = ? and status = ? and kind = ? and organization = ?",
+        rows,
+    )
+
+
+def restless(now: float) -> set[str]:
+    """Subjects on which a rule's condition holds or an alert stands, one held after a person's "resolve" included."""
+    rows = execute(
+        "select subject from breach union select subject from alert where resolved_at is null"
+        " union select subject from alert where held_until > ?",
+        (now,),
+    )
+    return {subject for (subject,) in rows}
 
 
 def breaches(subjects: Collection[str]) -> dict[tuple[str, str], BreachValue]:

@@ -28,3 +28,8 @@ class Observation:
     subject: str = ""
     at: float = 0.0
     duration: float = 0.0
+
+
+def stamped(seen: Observation, subject: str, at: float) -> Observation:
+    """The observation of `subject` at `at`. Every look ends here: `replace` would take five times as long."""
+    return Observation(seen.status, seen.values, seen.message, seen.facts, subject, at, seen.duration)

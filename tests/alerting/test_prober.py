@@ -34,7 +34,7 @@ def known() -> set[str]:
 def store_all(prober: Prober, *group: Observation) -> None:
     groups = [list(group)]
     while groups:
-        groups[:1] = prober._store_group(groups[0])
+        groups[:1] = prober._intake.store_group(groups[0])
 
 
 def test_one_that_cannot_be_judged_is_lost_alone_and_named(prober: Prober, caplog: pytest.LogCaptureFixture) -> None:
@@ -58,7 +58,7 @@ def test_what_the_database_did_not_take_is_tried_again_and_counted_once(
     with monkeypatch.context() as patch:
         patch.setattr(pipeline, "ingest", away)
         with pytest.raises(Unavailable):
-            prober._store_group(group)
+            prober._intake.store_group(group)
     assert known() == set()
     store_all(prober, *group)
     assert (known(), every_alert()) == ({"check/website"}, [])
