@@ -44,10 +44,22 @@ def unmet(document: Any, wanted: Mapping[str, Any]) -> Iterator[str]:
     wanted: path → the value itself, or {operator: value} with operators == != > >= < <= in contains
     """
     for path, expected in wanted.items():
-        seen = look_up(document, path)
-        for name, value in _conditions(expected):
-            if not _holds(name, seen, value):
-                yield f"{path} is {shown(seen)}, expected {'' if name == '==' else name + ' '}{shown(value)}"
+        yield from unmet_value(path, look_up(document, path), expected)
+
+
+def unmet_value(called: str, seen: Any, expected: Any) -> Iterator[str]:
+    """A sentence for each condition of `expected`, written as in `unmet`, that the value `seen` does not keep to."""
+    for name, value in _conditions(expected):
+        if not _holds(name, seen, value):
+            yield f"{called} is {shown(seen)}, expected {'' if name == '==' else name + ' '}{shown(value)}"
+
+
+def met(seen: Any, condition: Any) -> str:
+    """The condition in words where the value `seen` meets all of it: "> 100"; else an empty text."""
+    parts = _conditions(condition)
+    if not all(_holds(name, seen, value) for name, value in parts):
+        return ""
+    return " and ".join(f"{name} {shown(value)}" for name, value in parts)
 
 
 def not_found(document: Any, partial: Any, path: str = "") -> Iterator[str]:

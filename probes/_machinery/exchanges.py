@@ -3,12 +3,25 @@
 import asyncio
 import threading
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Hashable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
+from probes._machinery.questions import (
+    DnsReply,
+    DnsRequest,
+    PingReply,
+    PingRequest,
+    RedisReply,
+    RedisRequest,
+    TcpReply,
+    TcpRequest,
+    TlsReply,
+    TlsRequest,
+)
 from probes._machinery.requests import Reply, SshCommand, SshReply
+from probes._machinery.ssh_login import host_of
 
 Allowed = Callable[[str], bool]
 """Whether an address (text) may be connected to: `guard.address_guard`."""
@@ -19,15 +32,24 @@ Serve = Callable[[Any, Allowed], Awaitable[Any]]
 
 @dataclass(frozen=True, slots=True)
 class Transport:
-    """Who serves a type of request: the module of that name has `serve`. `limit`: how many at once."""
+    """Who serves a type of request: the module of that name has `serve`. `limit`: how many at once.
+
+    lane: what of a request the limit is counted by, as the host it goes to; everything together where None
+    """
 
     module: str
     limit: int
     reply: Callable[..., Any]  # made with error and error_class where the time was up
+    lane: Callable[[Any], Hashable] | None = None
 
 
 TRANSPORTS: Mapping[type, Transport] = {
-    SshCommand: Transport("ssh", 32, SshReply),
+    SshCommand: Transport("ssh", 4, SshReply, lane=host_of),
+    TcpRequest: Transport("tcp", 512, TcpReply),
+    TlsRequest: Transport("certificates", 128, TlsReply),
+    DnsRequest: Transport("lookups", 256, DnsReply),
+    RedisRequest: Transport("redis_commands", 128, RedisReply),
+    PingRequest: Transport("echoes", 64, PingReply),
 }
 
 

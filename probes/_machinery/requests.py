@@ -4,10 +4,29 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from probes._machinery.questions import (
+    DnsReply,
+    DnsRequest,
+    PingReply,
+    PingRequest,
+    RedisReply,
+    RedisRequest,
+    TcpReply,
+    TcpRequest,
+    TlsReply,
+    TlsRequest,
+)
+
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
-    """One HTTP exchange. `timeout` in seconds over the whole exchange, name resolution included."""
+    """One HTTP exchange. `timeout` in seconds over the whole exchange, redirects and name resolution included.
+
+    http_version  "1.0", "1.1", "2" or "3"; None: what client and server agree upon
+    ca            certificates in PEM to trust instead of this machine's
+    client_certificate, client_key  in PEM; the key may stand with the certificate
+    share_seconds: a reply that another probe got to the very same request so long ago will do; nothing is sent then
+    """
 
     url: str
     method: str = "GET"
@@ -16,9 +35,16 @@ class HttpRequest:
     timeout: float = 10.0
     max_bytes: int = 1_048_576
     follow_redirects: bool = True
+    max_redirects: int = 5
     basic_auth: tuple[str, str] | None = None
-    http_version: str | None = None  # "1.1" or "2"; None: the library's choice
+    digest_auth: tuple[str, str] | None = None
+    http_version: str | None = None
     proxy: str | None = None
+    ca: str | None = None
+    client_certificate: str | None = field(default=None, repr=False)
+    client_key: str | None = field(default=None, repr=False)
+    client_key_password: str | None = field(default=None, repr=False)
+    share_seconds: float = 0.0
     want_certificate: bool = False  # fill `certificate_expires_at`; costs a little, so only on demand
 
 
@@ -26,6 +52,9 @@ class HttpRequest:
 class HttpReply:
     """The answer, or `error` in words when there was none. Times are seconds since the start of the exchange.
 
+    error_class  denied (our policy), own (a trouble of this machine), config (what was asked for cannot be), resolver,
+                 dns, refused, unreachable, timeout, tls, certificate, proxy, redirect, broken
+    elsewhere    the origin ("https://example.com:8443") that answered, where a redirect led to another
     headers have lower-case names; `truncated` says the body was longer than `max_bytes` (the rest was not read);
     `certificate_expires_at` is the leaf's notAfter in epoch seconds, None without TLS or where nobody asked.
     """
@@ -34,7 +63,10 @@ class HttpReply:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
     error: str | None = None
+    error_class: str | None = None
     truncated: bool = False
+    http_version: float | None = None
+    elsewhere: str = ""
     dns_seconds: float | None = None
     connect_seconds: float | None = None
     tls_seconds: float | None = None
@@ -55,9 +87,14 @@ class SqlQuery:
 
 @dataclass(frozen=True, slots=True)
 class SqlReply:
-    """Rows as dictionaries, or `error` in words with a small `error_class` (refused, dns, timeout, auth, …)."""
+    """Rows as dictionaries, or `error` in words with a small `error_class` (refused, dns, timeout, auth, …).
+
+    connect_seconds: until signed in; query_seconds: from there until all rows had come
+    """
 
     rows: tuple[Mapping[str, Any], ...] = ()
+    connect_seconds: float | None = None
+    query_seconds: float | None = None
     error: str | None = None
     error_class: str | None = None
 
@@ -122,5 +159,18 @@ class Sleep:
     seconds: float
 
 
-Request = HttpRequest | SqlQuery | SshCommand | HostQuery | Sleep
-Reply = HttpReply | SqlReply | SshReply | HostReply | None
+Request = (
+    HttpRequest
+    | SqlQuery
+    | SshCommand
+    | TcpRequest
+    | TlsRequest
+    | DnsRequest
+    | RedisRequest
+    | PingRequest
+    | HostQuery
+    | Sleep
+)
+Reply = (
+    HttpReply | SqlReply | SshReply | TcpReply | TlsReply | DnsReply | RedisReply | PingReply | HostReply | None
+)

@@ -1,0 +1,43 @@
+"""Whether what a configuration names as a target can be one: hosts, patterns, certificates to trust."""
+
+import re
+from ipaddress import ip_address
+
+from probes._machinery.guard import REFUSED, address_guard
+from probes._machinery.patterns import compiled
+from schemas import Fault
+
+_LABEL = re.compile(r"(?!-)[\w-]{1,63}(?<!-)", re.UNICODE)
+_MOST = 253  # characters of a name
+
+
+def host_faults(pointer: str, host: str) -> list[Fault]:
+    """What keeps `host` from being a host's name, or an address that may be probed."""
+    try:
+        ip_address(host.partition("%")[0])
+    except ValueError:
+        labels = host.removesuffix(".").split(".")
+        if len(host) <= _MOST and all(map(_LABEL.fullmatch, labels)):
+            return []
+        return [Fault(pointer, "not a host; expected a name such as db.example.com, or an address such as 192.0.2.10")]
+    return [] if address_guard()(host) else [Fault(pointer, REFUSED)]
+
+
+def pattern_faults(pointer: str, pattern: str) -> list[Fault]:
+    """What keeps `pattern` from being a regular expression of RE2."""
+    try:
+        compiled(pattern)
+    except ValueError as trouble:
+        return [Fault(pointer, f"not a regular expression (RE2): {trouble}")]
+    return []
+
+
+def trust_faults(pointer: str, pem: str | None) -> list[Fault]:
+    """What keeps `pem` from being certificates to trust."""
+    from probes._machinery.trust import believing
+
+    try:
+        believing(pem)
+    except ValueError:
+        return [Fault(pointer, "not a certificate in PEM; expected -----BEGIN CERTIFICATE----- and so on")]
+    return []
