@@ -7,6 +7,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from probes._machinery.guard import Allowed
@@ -98,8 +99,7 @@ class SqlJob:
             hold(connection.info.hostaddr, self._allowed)
             self._guard(connection)
             connected = time.monotonic()
-            cursor = connection.execute(self.query.sql.encode(), self.query.parameters or None)
-            rows = cursor.fetchmany(_MOST_ROWS) if cursor.description else []
+            rows = _rows(connection, self.query)
             return SqlReply(tuple(map(_decoded, rows)), connected - began, time.monotonic() - connected)
         finally:
             self._let_go()
@@ -133,6 +133,19 @@ def _parameters(query: SqlQuery) -> dict[str, Any]:
         "tcp_user_timeout": milliseconds,
     }
     return {"application_name": "vedette", **given, **limits}
+
+
+def _rows(connection: "Connection[Any]", query: SqlQuery) -> list[Mapping[str, Any]]:
+    """The first rows, one by one: whole, the answer to a careless query would fill our memory.
+
+    It takes one statement alone, and none that gives no rows.
+    """
+    from psycopg import ProgrammingError
+
+    try:
+        return list(islice(connection.cursor().stream(query.sql.encode(), query.parameters or None), _MOST_ROWS))
+    except ProgrammingError as trouble:
+        raise trouble if trouble.sqlstate else ProgrammingError("the statement gives no rows") from None
 
 
 def _row_factory(cursor: Any) -> Callable[[Sequence[Any]], dict[str, Any]]:

@@ -39,7 +39,28 @@ def ask(*queries: SqlQuery, limit: int = 8) -> list[tuple[SqlReply, float]]:
 
 def test_rows_come_as_dictionaries(postgres_pair: PostgresPair) -> None:
     ((reply, _),) = ask(SqlQuery(postgres_pair.dsn, "SELECT %s::int AS n, %s AS t, '50%%' AS p", (7, "Käse")))
-    assert reply == SqlReply(({"n": 7, "t": "Käse", "p": "50%"},))
+    assert (reply.error, reply.rows) == (None, ({"n": 7, "t": "Käse", "p": "50%"},))
+    assert reply.connect_seconds and reply.query_seconds
+    assert 0 < reply.connect_seconds < 5 and 0 < reply.query_seconds < 5
+
+
+def test_of_columns_with_one_name_the_first_is_kept(postgres_pair: PostgresPair) -> None:
+    ((reply, _),) = ask(SqlQuery(postgres_pair.dsn, "SELECT 1 AS n, 2 AS n, 3 AS m"))
+    assert [*reply.rows[0].items()] == [("n", 1), ("m", 3)]
+
+
+def test_of_endless_rows_as_many_are_read_as_are_kept(postgres_pair: PostgresPair) -> None:
+    endless = "SELECT repeat('x', 1000) AS x FROM generate_series(1, 100000000)"
+    ((reply, after),) = ask(SqlQuery(postgres_pair.dsn, endless, timeout=20))
+    assert (reply.error, len(reply.rows)) == (None, 10_000)
+    assert after < 15
+
+
+def test_nothing_is_written(postgres_pair: PostgresPair) -> None:
+    ((reply, _),) = ask(SqlQuery(postgres_pair.dsn, "CREATE TABLE touched ()"))
+    assert reply.error and "read-only transaction" in reply.error
+    ((two, _),) = ask(SqlQuery(postgres_pair.dsn, "SET default_transaction_read_only = off; CREATE TABLE touched ()"))
+    assert two.error and "multiple commands" in two.error
 
 
 def test_a_percent_sign_is_itself_where_there_are_no_parameters(postgres_pair: PostgresPair) -> None:
@@ -47,9 +68,11 @@ def test_a_percent_sign_is_itself_where_there_are_no_parameters(postgres_pair: P
     assert reply.rows == ({"p": "50%"},)
 
 
-def test_a_statement_without_rows_is_a_reply_too(postgres_pair: PostgresPair) -> None:
+def test_a_statement_that_asks_for_nothing_is_told_as_such(postgres_pair: PostgresPair) -> None:
     ((reply, _),) = ask(SqlQuery(postgres_pair.dsn, "SET work_mem = '4MB'"))
-    assert reply == SqlReply()
+    assert (reply.error, reply.rows) == ("the statement gives no rows", ())
+    ((empty, _),) = ask(SqlQuery(postgres_pair.dsn, "SELECT 1 WHERE false"))
+    assert (empty.error, empty.rows) == (None, ())
 
 
 def test_the_dsns_own_options_are_kept(postgres_pair: PostgresPair) -> None:
