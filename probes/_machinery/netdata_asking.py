@@ -10,6 +10,7 @@ from probes._machinery.times import seconds
 
 _DEFAULT_TIMEOUT = 5.0
 _MOST_BYTES = 4 * 1_048_576  # a log of a thousand alarms has 1.2 MB
+_OUR_CLASSES = ("denied", "own", "config", "resolver")  # trouble of an HTTP exchange that says nothing about the server
 _UNREACHED = ("refused", "timeout", "unreachable")  # any other SSH trouble says nothing about the machine
 
 
@@ -55,7 +56,8 @@ def ask(config: Mapping[str, Any], calls: Mapping[str, Call], containers: bool =
         replies[name] = reply
         if len(replies) == 1 and (reply.error is not None or reply.status != 200):
             break
-    return Answers(replies)
+    ours = next(iter(replies.values())).error_class in _OUR_CLASSES
+    return Answers(replies, at_fault="us" if ours else "machine")
 
 
 def host_path(config: Mapping[str, Any]) -> str:
