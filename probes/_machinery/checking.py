@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 import schemas
 from probes import kinds
+from probes._machinery.guard import REFUSED, never
 from schemas import Fault
 
 
@@ -51,11 +52,13 @@ def dsn_faults(pointer: str, dsn: str) -> list[Fault]:
     if separator and scheme not in ("postgres", "postgresql"):
         return [Fault(pointer, f"the scheme {scheme!r} is not spoken here; expected postgresql")]
     try:
-        ports = str(conninfo_to_dict(dsn).get("port") or "")
+        given = {key: str(value).split(",") for key, value in conninfo_to_dict(dsn).items()}
     except ProgrammingError:
         return [Fault(pointer, UNREADABLE_DSN)]
     # libpq looks at the port only when it connects, and would then quote it: part of a password with a slash in it.
-    return [] if all(port.isdecimal() or not port for port in ports.split(",")) else [Fault(pointer, UNREADABLE_DSN)]
+    if not all(port.isdecimal() or not port for port in given.get("port", ())):
+        return [Fault(pointer, UNREADABLE_DSN)]
+    return [Fault(pointer, REFUSED)] if any(map(never, [*given.get("host", ()), *given.get("hostaddr", ())])) else []
 
 
 def _without_secret(kind: str, fault: Fault) -> Fault:

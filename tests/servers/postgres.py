@@ -17,11 +17,13 @@ import pytest
 
 from tests.needing import need
 from tests.servers.freezing import wait_frozen
+from tests.servers.tcp_proxy import TcpProxy
 from tests.waiting import free_port, wait_until
 
 USER = "odoo"
 NAME = "replica"  # the standby's application_name
 SLOT = "replica_slot"
+VERSIONS = ("postgresql", "postgresql-16", "postgresql-17", "postgresql-18")  # Debian's own, and those of wheels
 _PATIENCE = 60.0
 
 
@@ -31,6 +33,7 @@ class PostgresServer:
     def __init__(self, home: Path, name: str, bin_directory: Path) -> None:
         self.home, self.name, self.port = home, name, free_port()
         self.data = home / name
+        self.settings: dict[str, object] = {}  # besides those every test wants; for the next start
         self._bin = bin_directory
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -44,6 +47,23 @@ class PostgresServer:
         if done.returncode:
             raise RuntimeError(f"{program} failed: {done.stdout}{done.stderr}")
 
+    @contextlib.contextmanager
+    def running(self, program: str, *arguments: str) -> Iterator[None]:
+        """One of PostgreSQL's programs while the block lasts."""
+        command = [*_as_nobody(), str(self._bin / program), *arguments]
+        process = subprocess.Popen(command, cwd=self.home, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            yield
+        finally:
+            process.kill()
+            process.wait(10)
+
+    def set(self, **settings: object) -> None:
+        """Change settings that a reload takes in."""
+        for name, value in settings.items():
+            self.sql(f"ALTER SYSTEM SET {name} = '{value}'")
+        self.sql("SELECT pg_reload_conf()")
+
     def start(self, wait: bool = True) -> None:
         settings = {
             "port": self.port,
@@ -53,6 +73,7 @@ class PostgresServer:
             "max_connections": 250,
             "max_wal_senders": 20,
             "wal_receiver_status_interval": "1s",  # so that a test need not wait ten for the next report
+            **self.settings,
         }
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         with (self.home / f"{self.name}.log").open("ab") as log:
@@ -131,15 +152,18 @@ class PostgresServer:
 
 
 class PostgresPair:
-    """A primary and a standby that streams from it under the name `replica`."""
+    """A primary and a standby that streams from it under the name `replica`, and what further standbys a test adds."""
 
     def __init__(self, programs: Path) -> None:
         self.home = Path(tempfile.mkdtemp(prefix="vpg-"))  # short: a unix socket's path has at most 107 bytes
         if os.geteuid() == 0:
             nobody = pwd.getpwnam("nobody")
             os.chown(self.home, nobody.pw_uid, nobody.pw_gid)
+        self._programs = programs
         self.primary = PostgresServer(self.home, "p", programs)
         self.standby = PostgresServer(self.home, "s", programs)
+        self._further: list[PostgresServer] = []
+        self._proxies: list[TcpProxy] = []
 
     @property
     def dsn(self) -> str:
@@ -149,12 +173,38 @@ class PostgresPair:
         self.primary.run("initdb", "-D", str(self.primary.data), "-U", USER, "-A", "trust", "-E", "UTF8",
                          "--locale=C", "--no-sync")  # fmt: skip
         self.primary.start()
-        source = f"host=127.0.0.1 port={self.primary.port} user={USER} application_name={NAME}"
-        self.primary.run("pg_basebackup", "-d", source, "-D", str(self.standby.data), "-R", "-X", "stream",
-                         "-c", "fast", "--no-sync", "-C", "-S", SLOT)  # fmt: skip
+        self._copy(self.primary, self.standby, self.primary.port, NAME, SLOT)
         self.standby.start()
         self.wait_streaming()
         return self
+
+    def add_standby(self, folder: str, name: str | None, source: PostgresServer | None = None) -> PostgresServer:
+        """One more standby, streaming from the primary or from `source`, under `name` or none, without a slot."""
+        added, upstream = PostgresServer(self.home, folder, self._programs), source or self.primary
+        self._copy(upstream, added, upstream.port, name, None)
+        self._further.append(added)
+        added.start()
+        wait_until(
+            lambda: added.sql("SELECT 1 FROM pg_stat_wal_receiver WHERE status = 'streaming'"), _PATIENCE, folder
+        )
+        return added
+
+    def proxied(self) -> TcpProxy:
+        """Have the standby come through a proxy from its next connection on, which is made at once."""
+        proxy = TcpProxy(self.primary.port)
+        self._proxies.append(proxy)
+        source = f"host=127.0.0.1 port={proxy.port} user={USER} application_name={NAME}"
+        self.standby.set(primary_conninfo=source)
+        wait_until(lambda: proxy.carries, _PATIENCE, "the standby to come through the proxy")
+        self.wait_streaming()
+        return proxy
+
+    def _copy(
+        self, upstream: PostgresServer, to: PostgresServer, port: int, name: str | None, slot: str | None
+    ) -> None:
+        source = f"host=127.0.0.1 port={port} user={USER}" + (f" application_name={name}" if name else "")
+        upstream.run("pg_basebackup", "-d", source, "-D", str(to.data), "-R", "-X", "stream", "-c", "fast", "--no-sync",
+                     *(("-C", "-S", slot) if slot else ()))  # fmt: skip
 
     def wait_streaming(self) -> None:
         """Until the standby streams and has replayed everything."""
@@ -168,8 +218,10 @@ class PostgresPair:
         )
 
     def stop(self) -> None:
-        self.standby.stop()
-        self.primary.stop()
+        for proxy in self._proxies:
+            proxy.close()
+        for server in (*self._further, self.standby, self.primary):
+            server.stop()
         shutil.rmtree(self.home, ignore_errors=True)
 
     def _is_in_step(self) -> bool:
@@ -184,8 +236,8 @@ def _as_nobody() -> list[str]:
     return ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"] if os.geteuid() == 0 else []
 
 
-def _pair() -> Iterator[PostgresPair]:
-    pair = PostgresPair(need("postgresql")["initdb"].resolve().parent)
+def _pair(version: str = "postgresql") -> Iterator[PostgresPair]:
+    pair = PostgresPair(need(version)["initdb"].resolve().parent)
     try:
         yield pair.start()
     finally:
@@ -202,3 +254,9 @@ def postgres_pair() -> Iterator[PostgresPair]:
 def fresh_postgres_pair() -> Iterator[PostgresPair]:
     """A pair of its own for a test that breaks it; about a second."""
     yield from _pair()
+
+
+@pytest.fixture(params=VERSIONS)
+def every_postgres_pair(request: pytest.FixtureRequest) -> Iterator[PostgresPair]:
+    """The same, on every version there is to test on."""
+    yield from _pair(request.param)
