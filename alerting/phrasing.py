@@ -18,7 +18,8 @@ _DIRECTIONS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\
 
 def one_line(text: str) -> str:
     """The text on one line, without control characters, lone surrogates and marks that turn its direction."""
-    return " ".join("".join(char for char in text if char.isspace() or _is_shown(char)).split())
+    shown = text if text.isprintable() else "".join(char for char in text if char.isspace() or _is_shown(char))
+    return " ".join(shown.split())
 
 
 def clip(text: str, limit: int) -> str:

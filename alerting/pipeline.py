@@ -11,7 +11,7 @@ from alerting.lifecycle import Alert, Change, Finding
 from alerting.phrasing import one_line
 from alerting.rules import Breach
 from alerting.store import alerts, baselines, events, history, outbox, subjects
-from alerting.store.database import reading, taking_turns
+from alerting.store.database import encoded, reading, taking_turns
 from alerting.store.events import NewEvent
 from alerting.store.subjects import State
 from probes import Observation
@@ -80,7 +80,8 @@ def mark_stale(config: Config, now: float, acting_since: float) -> int:
     silent = [
         watch.subject
         for watch in config.watches
-        if watch.is_probed and now - max(seen.get(watch.subject, acting_since), acting_since) > STALE_AFTER * watch.every
+        if watch.is_probed
+        and now - max(seen.get(watch.subject, acting_since), acting_since) > STALE_AFTER * watch.every
     ]
     groups = [silent[start : start + _GROUP] for start in range(0, len(silent), _GROUP)]
     return sum(ingest(config, _unobserved(group, now), now) for group in groups)
@@ -155,7 +156,7 @@ def _remember(news: Sequence[tuple[Watch, Observation]], before: Mapping[str, St
     """Add to their histories what was seen, and which statuses changed."""
     known = {subject: (state.organization, state.observation.status) for subject, state in before.items()}
     history.open_series(one for one, _ in news if known.get(one.subject, ("",))[0] != one.organization)
-    history.append([history.row(watch, one, history.encoded(one.values)) for watch, one in news])
+    history.append([history.row(watch, one, encoded(one.values)) for watch, one in news])
     history.append_changes(
         (watch, one) for watch, one in news if known.get(one.subject) != (watch.organization, one.status)
     )

@@ -22,9 +22,6 @@ from probes._machinery.times import seconds
 
 logger = logging.getLogger("vedette.scheduler")
 
-UNPROBED = frozenset({"heartbeat"})
-"""Kinds that are not on the grid: these come to us."""
-
 _IDLE = 0.5  # seconds the loop sleeps at most, so that a new configuration or the end is heard
 _SLICE = 0.02  # seconds: looks whose turns lie closer together begin together, which costs fewer wake-ups
 _AT_ONCE = 100  # looks begun before those under way are seen to
@@ -110,7 +107,7 @@ class Prober:
         """Lay out the grid anew: what was never seen, too long ago or otherwise is due at once."""
         now, monotonic = time.time(), time.monotonic()
         before = {} if self._scheduled is None else self._scheduled.watch_of
-        self._places = {watch.subject: _Place(watch) for watch in config.watches if watch.kind not in UNPROBED}
+        self._places = {watch.subject: _Place(watch) for watch in config.watches if watch.is_probed}
         self._due, first_looks = [], 0
         for subject, place in self._places.items():
             wait = grid.next_moment(place.phase, place.watch.every, now) - now
@@ -199,6 +196,11 @@ class _Place:
         self.deadline = _deadline(watch)
 
 
+def whole(watch: Watch, documents: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The configuration its probe is given: bounded in time, with the baseline of `documents` that is kept for it."""
+    return _with_baseline(watch, _bounded(watch), documents)
+
+
 def _with_baseline(watch: Watch, config: Mapping[str, Any], documents: Mapping[str, Any]) -> Mapping[str, Any]:
     """The probe's configuration with the baseline that is kept for it."""
     kept = documents.get(watch.subject) if "baseline" not in watch.config else None
@@ -227,10 +229,8 @@ def observe_once(config: Config, watches: Sequence[Watch], last: Mapping[str, Ob
     runner = Runner(denied_networks=config.denied_networks, allowed_networks=config.allowed_networks)
     try:
         for watch in watches:
-            whole = _with_baseline(watch, _bounded(watch), documents)
-            runner.start(
-                probes.find(watch.kind)(whole, time.time(), last.get(watch.subject)), watch.subject, _deadline(watch)
-            )
+            probe = probes.find(watch.kind)(whole(watch, documents), time.time(), last.get(watch.subject))
+            runner.start(probe, watch.subject, _deadline(watch))
         observed: list[Observation] = []
         while len(observed) < len(watches):
             observed += [stamped(one, name, time.time()) for name, one in runner.run_once(_IDLE)]

@@ -14,7 +14,7 @@ from alerting.phrasing import one_line
 from alerting.pipeline import SILENT_INTERVALS
 from alerting.rules import OPERATORS
 from alerting.store import baselines, history, subjects
-from alerting.store.database import taking_turns
+from alerting.store.database import encoded, taking_turns
 from alerting.store.subjects import State
 from probes import Observation
 
@@ -76,8 +76,8 @@ class Quiet:
         latest, looks = [], []
         for one in quiet:
             watch, before = config.watch_of[one.subject], self._states[one.subject]
-            values = history.encoded({**one.values, SILENT_INTERVALS: 0.0})
-            latest.append(subjects.same(before, one, values, history.encoded(one.facts), one_line(one.message)))
+            values = encoded({**one.values, SILENT_INTERVALS: 0.0})
+            latest.append(subjects.same(before, one, values, encoded(one.facts), one_line(one.message)))
             looks.append(history.row(watch, one, values))
         if subjects.keep_same(latest) != len(latest) or history.append(looks) != len(looks):
             raise _NotAsRemembered

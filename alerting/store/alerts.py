@@ -1,24 +1,30 @@
 """Alerts in the database: the open ones of some subjects, the change of one, lists and notes for people."""
 
 from collections.abc import Collection, Iterable
-from dataclasses import asdict, fields
+from dataclasses import fields
 from typing import Any
 
 from alerting.lifecycle import Alert as AlertValue
+from alerting.store.database import among, execute
 from alerting.store.models import Alert
+
+_NAMES = tuple(field.name for field in fields(AlertValue))
+_COLUMNS = ", ".join(_NAMES)
 
 
 def value(row: Any) -> AlertValue:
     """The row as the value the rest of the house works with."""
-    return AlertValue(**{field.name: getattr(row, field.name) for field in fields(AlertValue)})
+    return AlertValue(**{name: getattr(row, name) for name in _NAMES})
 
 
 def standing(subjects: Collection[str], now: float) -> list[AlertValue]:
     """The alerts of these subjects that stand: unresolved, or resolved by hand and held."""
     if not subjects:
         return []
-    query = Alert.select().where(Alert.subject.in_(subjects) & (Alert.resolved_at.is_null() | (Alert.held_until > now)))
-    return [value(row) for row in query]
+    mine = f"select {_COLUMNS} from alert where subject in ({among(subjects)})"  # noqa: S608
+    unresolved = execute(f"{mine} and resolved_at is null", list(subjects))
+    held = execute(f"{mine} and held_until > ? and resolved_at is not null", [*subjects, now])
+    return [AlertValue(*row) for row in (*unresolved, *held)]
 
 
 def unresolved() -> list[AlertValue]:
@@ -38,10 +44,11 @@ def troubled(subjects: Collection[str]) -> set[str]:
 
 def save(alert: AlertValue) -> AlertValue:
     """Store a new alert (id 0) or the new state of one; the alert with its id."""
-    columns = asdict(alert)
+    columns = {name: getattr(alert, name) for name in _NAMES}
     alert_id = columns.pop("id")
     if alert_id:
-        Alert.update(columns).where(Alert.id == alert_id).execute()
+        changed = ", ".join(f"{name} = ?" for name in columns)
+        execute(f"update alert set {changed} where id = ?", [*columns.values(), alert_id])  # noqa: S608
         return alert
     return AlertValue(**{**columns, "id": Alert.insert(columns).execute()})
 

@@ -1,9 +1,10 @@
 """The database: opening it, reading, writing in one transaction, and bringing its tables up to date."""
 
 import contextlib
+import json
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -24,6 +25,9 @@ _MIGRATIONS = Path(__file__).with_name("migrations")
 _MIGRATION_LOCK = 71000  # any number of our own: the key of PostgreSQL's advisory lock around migrations
 _TURNS_LOCK = 71004  # the same for transactions that take turns
 _SQLITE_PRAGMAS = {"journal_mode": "wal", "synchronous": 1, "busy_timeout": 5000, "foreign_keys": 1}
+
+encoded = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
+"""The text of a JSON value. Raises ValueError on a number that is none."""
 
 # SQLite has one writer. Our threads queue here, in order, not in SQLite's busy handler, which sleeps and starves.
 _writer = threading.RLock()
@@ -88,6 +92,11 @@ def execute_many(sql: str, rows: Sequence[Sequence[Any]]) -> int:
         cursor = database.cursor()
         cursor.executemany(sql.replace("?", database.param), rows)
         return int(cursor.rowcount)
+
+
+def among(values: Collection[Any]) -> str:
+    """The parameters of an `in (…)`."""
+    return ", ".join("?" * len(values))
 
 
 def connect_apart(options: str = "") -> Any:

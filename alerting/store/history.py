@@ -49,10 +49,6 @@ def append(rows: Sequence[tuple[Any, ...]]) -> int:
     )
 
 
-encoded = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
-"""The JSON text of an observation's values or facts. Raises ValueError on a number that is none."""
-
-
 def row(watch: Watch, observation: Observation, values: str) -> tuple[Any, ...]:
     """A sample for `append`. `values` is the JSON text of the observation's."""
     status = observation.status

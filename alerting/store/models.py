@@ -34,22 +34,6 @@ class Event(Table):
     at = peewee.DoubleField()
 
 
-class Subject(Table):
-    """The latest observation of everything that is probed."""
-
-    subject = peewee.TextField(primary_key=True)
-    kind = peewee.TextField()
-    organization = peewee.TextField()
-    status = peewee.TextField()
-    values = JSONText()
-    facts = JSONText()
-    message = peewee.TextField()
-    at = peewee.DoubleField()
-    duration = peewee.DoubleField()
-    since = peewee.DoubleField()  # when it took on `status`
-    known_at = peewee.DoubleField(null=True)  # the last observation that could tell
-
-
 class Baseline(Table):
     """What an info check's answers are compared with. `by`: who accepted it, empty where it was the first good one."""
 
@@ -59,19 +43,28 @@ class Baseline(Table):
     by = peewee.TextField()
 
 
-class Breach(Table):
-    """A rule's condition that holds now, and since when: what `duration_seconds` counts from, restarts included."""
+class Heartbeat(Table):
+    """What is remembered of a heartbeat's pings, and when its deadline is."""
 
-    rule = peewee.TextField()
+    subject = peewee.TextField(primary_key=True)
+    organization = peewee.TextField()
+    memory = JSONText()
+    due_at = peewee.DoubleField()
+
+
+class Ping(Table):
+    """One ping of a heartbeat. `log` is the beginning of a body that had `log_bytes`."""
+
+    id = peewee.BigAutoField()
     subject = peewee.TextField()
-    started_at = peewee.DoubleField()
-    last_at = peewee.DoubleField()
-    count = peewee.IntegerField()
-    value = peewee.DoubleField(null=True)
-    message = peewee.TextField()
-
-    class Meta:
-        primary_key = peewee.CompositeKey("rule", "subject")
+    at = peewee.DoubleField()
+    kind = peewee.TextField()  # "start" | "success" | "failure"
+    exit_status = peewee.IntegerField(null=True)
+    source = peewee.TextField(null=True)
+    run = peewee.TextField()
+    run_seconds = peewee.DoubleField(null=True)
+    log = peewee.TextField()
+    log_bytes = peewee.BigIntegerField()
 
 
 class Alert(Table):

@@ -1,14 +1,23 @@
 """The latest observation of every subject, and the breaches that are under way."""
 
+import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from alerting.config import Watch
-from alerting.rules import Breach as BreachValue
-from alerting.store.database import execute, execute_many
-from alerting.store.models import Breach, Subject
+from alerting.rules import Breach
+from alerting.store.database import among, encoded, execute, execute_many
 from probes import Observation
+
+_COLUMNS = 'subject, kind, organization, status, "values", facts, message, at, duration, since, known_at'
+_STATES = f"select {_COLUMNS} from subject"  # noqa: S608
+_RECORD = (
+    f"insert into subject ({_COLUMNS}) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict (subject) do update set"  # noqa: S608
+    ' kind = excluded.kind, organization = excluded.organization, status = excluded.status, "values" ='
+    ' excluded."values", facts = excluded.facts, message = excluded.message, at = excluded.at,'
+    " duration = excluded.duration, since = excluded.since, known_at = excluded.known_at"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,28 +33,27 @@ class State:
 
 def states(subjects: Collection[str] | None = None) -> dict[str, State]:
     """The latest states by subject, of some subjects or of all."""
-    query = Subject.select()
-    if subjects is not None:
-        query = query.where(Subject.subject.in_(list(subjects)))
-    return {row.subject: _state(row) for row in query}
+    if subjects is None:
+        return {state.observation.subject: state for state in map(_state, execute(_STATES))}
+    if not subjects:
+        return {}
+    rows = execute(f"{_STATES} where subject in ({among(subjects)})", list(subjects))
+    return {state.observation.subject: state for state in map(_state, rows)}
 
 
 def seen_since(at: float) -> list[State]:
     """The states observed after `at`, oldest first."""
-    return [_state(row) for row in Subject.select().where(Subject.at > at).order_by(Subject.at)]
+    return [_state(row) for row in execute(f"{_STATES} where at > ? order by at", (at,))]
 
 
 def looked_at() -> dict[str, float]:
     """When every subject was last looked at, in epoch seconds."""
-    return {row.subject: row.at for row in Subject.select(Subject.subject, Subject.at)}
+    return dict(execute("select subject, at from subject"))
 
 
 def record(seen: Iterable[tuple[Watch, Observation, State | None]]) -> None:
-    """Keep these observations as the latest of their subjects, in one statement. The third is the state before."""
-    rows = [_row(watch, observation, before) for watch, observation, before in seen]
-    if rows:
-        kept = [field for field in Subject._meta.sorted_fields if field is not Subject.subject]
-        Subject.insert_many(rows).on_conflict(conflict_target=[Subject.subject], preserve=kept).execute()
+    """Keep these observations as the latest of their subjects. The third is the state before."""
+    execute_many(_RECORD, [_row(watch, observation, before) for watch, observation, before in seen])
 
 
 def same(before: State, seen: Observation, values: str, facts: str, message: str) -> tuple[Any, ...]:
@@ -74,61 +82,49 @@ def restless(now: float) -> set[str]:
     return {subject for (subject,) in rows}
 
 
-def breaches(subjects: Collection[str]) -> dict[tuple[str, str], BreachValue]:
+def breaches(subjects: Collection[str]) -> dict[tuple[str, str], Breach]:
     """The breaches under way on these subjects, by (rule key, subject)."""
-    query = Breach.select().where(Breach.subject.in_(list(subjects)))
-    return {(row.rule, row.subject): _breach(row) for row in query}
+    if not subjects:
+        return {}
+    found = "select rule, subject, started_at, last_at, count, value, message from breach where subject in"
+    rows = execute(f"{found} ({among(subjects)})", list(subjects))
+    return {(rule, subject): Breach(rule, subject, *rest) for rule, subject, *rest in rows}
 
 
 def subjects_breaching() -> set[str]:
     """Subjects on which some rule's condition holds."""
-    return {row.subject for row in Breach.select(Breach.subject).distinct()}
+    return {subject for (subject,) in execute("select distinct subject from breach")}
 
 
-def keep_breaches(
-    before: Mapping[tuple[str, str], BreachValue], after: Mapping[tuple[str, str], BreachValue | None]
-) -> None:
+def keep_breaches(before: Mapping[tuple[str, str], Breach], after: Mapping[tuple[str, str], Breach | None]) -> None:
     """Store what changed: breaches begun or continued, and breaches ended (None)."""
-    for rule, subject in (key for key, breach in after.items() if breach is None and key in before):
-        Breach.delete().where((Breach.rule == rule) & (Breach.subject == subject)).execute()
-    changed = [_breach_row(breach) for key, breach in after.items() if breach is not None and breach != before.get(key)]
-    if changed:
-        kept = [Breach.started_at, Breach.last_at, Breach.count, Breach.value, Breach.message]
-        Breach.insert_many(changed).on_conflict(conflict_target=[Breach.rule, Breach.subject], preserve=kept).execute()
+    ended = [key for key, breach in after.items() if breach is None and key in before]
+    execute_many("delete from breach where rule = ? and subject = ?", ended)
+    changed = [breach for key, breach in after.items() if breach is not None and breach != before.get(key)]
+    execute_many(
+        "insert into breach (rule, subject, started_at, last_at, count, value, message) values (?, ?, ?, ?, ?, ?, ?)"
+        " on conflict (rule, subject) do update set started_at = excluded.started_at, last_at = excluded.last_at,"
+        " count = excluded.count, value = excluded.value, message = excluded.message",
+        [(one.rule, one.subject, one.started_at, one.last_at, one.count, one.value, one.message) for one in changed],
+    )
 
 
 def forget(subjects: Collection[str]) -> None:
     """Drop what is known of subjects that are no longer watched."""
-    Subject.delete().where(Subject.subject.in_(list(subjects))).execute()
-    Breach.delete().where(Breach.subject.in_(list(subjects))).execute()
+    execute_many("delete from subject where subject = ?", [(name,) for name in subjects])
+    execute_many("delete from breach where subject = ?", [(name,) for name in subjects])
 
 
-def _row(watch: Watch, observation: Observation, before: State | None) -> dict[str, Any]:
-    same = before is not None and before.observation.status == observation.status
-    known = observation.at if observation.status != "unknown" else (before.known_at if before else None)
-    return {
-        "subject": watch.subject,
-        "kind": watch.kind,
-        "organization": watch.organization,
-        "status": observation.status,
-        "values": dict(observation.values),
-        "facts": dict(observation.facts),
-        "message": observation.message,
-        "at": observation.at,
-        "duration": observation.duration,
-        "since": before.since if before is not None and same else observation.at,
-        "known_at": known,
-    }
+def _row(watch: Watch, seen: Observation, before: State | None) -> tuple[Any, ...]:
+    same = before is not None and before.observation.status == seen.status
+    known = seen.at if seen.status != "unknown" else (before.known_at if before else None)
+    values, facts = encoded(seen.values), encoded(seen.facts)
+    since = before.since if before is not None and same else seen.at
+    state = (seen.status, values, facts, seen.message, seen.at, seen.duration, since, known)
+    return watch.subject, watch.kind, watch.organization, *state
 
 
-def _state(row: Any) -> State:
-    observation = Observation(row.status, row.values, row.message, row.facts, row.subject, row.at, row.duration)
-    return State(observation, row.kind, row.organization, row.since, row.known_at)
-
-
-def _breach(row: Any) -> BreachValue:
-    return BreachValue(row.rule, row.subject, row.started_at, row.last_at, row.count, row.value, row.message)
-
-
-def _breach_row(breach: BreachValue) -> dict[str, Any]:
-    return {name: getattr(breach, name) for name in BreachValue.__slots__}
+def _state(row: Sequence[Any]) -> State:
+    subject, kind, organization, status, values, facts, message, at, duration, since, known_at = row
+    observation = Observation(status, json.loads(values), message, json.loads(facts), subject, at, duration)
+    return State(observation, kind, organization, since, known_at)
