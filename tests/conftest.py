@@ -13,6 +13,7 @@ from tests.needing import missing_in
 pytest_plugins = [
     "tests.databases",
     "tests.servers.chromium",
+    "tests.servers.exposition",
     "tests.servers.http_target",
     "tests.servers.netdata",
     "tests.servers.netdata_replay",
