@@ -13,6 +13,7 @@ from tests.needing import missing_in
 pytest_plugins = [
     "tests.databases",
     "tests.servers.chromium",
+    "tests.servers.dnsmasq",
     "tests.servers.exposition",
     "tests.servers.http_target",
     "tests.servers.netdata",
@@ -20,6 +21,7 @@ pytest_plugins = [
     "tests.servers.postgres",
     "tests.servers.process",
     "tests.servers.redis",
+    "tests.servers.silent",
     "tests.servers.slack",
     "tests.servers.smtp",
     "tests.servers.sshd",

@@ -44,7 +44,8 @@ async def connected(addresses: Sequence[str], port: int) -> socket.socket:
     try:
         while waiting or running:
             if waiting:
-                running[asyncio.ensure_future(_connect(waiting[0], port))] = waiting.pop(0)
+                address = waiting.pop(0)
+                running[asyncio.ensure_future(_connect(address, port))] = address
             patience = _HEAD_START if waiting else None
             done, _ = await asyncio.wait(running, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
             for task in done:

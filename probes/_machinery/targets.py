@@ -3,7 +3,7 @@
 import re
 from ipaddress import ip_address
 
-from probes._machinery.guard import REFUSED, address_guard
+from probes._machinery.guard import REFUSED, never
 from probes._machinery.patterns import compiled
 from schemas import Fault
 
@@ -13,14 +13,12 @@ _MOST = 253  # characters of a name
 
 def host_faults(pointer: str, host: str) -> list[Fault]:
     """What keeps `host` from being a host's name, or an address that may be probed."""
-    try:
-        ip_address(host.partition("%")[0])
-    except ValueError:
-        labels = host.removesuffix(".").split(".")
-        if len(host) <= _MOST and all(map(_LABEL.fullmatch, labels)):
-            return []
-        return [Fault(pointer, "not a host; expected a name such as db.example.com, or an address such as 192.0.2.10")]
-    return [] if address_guard()(host) else [Fault(pointer, REFUSED)]
+    if never(host):
+        return [Fault(pointer, REFUSED)]
+    labels = host.removesuffix(".").split(".")
+    if _is_address(host) or (len(host) <= _MOST and all(map(_LABEL.fullmatch, labels))):
+        return []
+    return [Fault(pointer, "not a host; expected a name such as db.example.com, or an address such as 192.0.2.10")]
 
 
 def pattern_faults(pointer: str, pattern: str) -> list[Fault]:
@@ -41,3 +39,11 @@ def trust_faults(pointer: str, pem: str | None) -> list[Fault]:
     except ValueError:
         return [Fault(pointer, "not a certificate in PEM; expected -----BEGIN CERTIFICATE----- and so on")]
     return []
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host.partition("%")[0])
+    except ValueError:
+        return False
+    return True
