@@ -100,7 +100,7 @@ _BEYOND: Mapping[str, str] = {
     "!=": "other than",
 }
 
-_SAID_BETTER = frozenset(("status", "contract_faults", "drift_breaking", "containers_unhealthy"))
+_SAID_BETTER = frozenset(("status", "contract_faults", "drift_breaking", "drift_changed", "containers_unhealthy"))
 """Metrics whose number says less than the observation's own words."""
 
 COLOURS: Mapping[str, str] = {

@@ -26,8 +26,10 @@ from schemas import Fault
 
 _DEFAULT_TIMEOUT = 10.0
 _DAY = 86400.0
+_MOST_READ = 262_144  # bytes of a document that is judged at all: that is done between two looks at others
 _MOST_KEPT = 65_536  # bytes of a document that is kept as a fact
 _MOST_TOLD = 5  # sentences of a sort in a message
+_LONGEST = 160  # characters of a fault in a message
 _MOST_REMEMBERED = 100
 _COUNTS = {
     "connectors_loaded": "connectors_loaded",
@@ -109,6 +111,7 @@ def request(config: Mapping[str, Any]) -> HttpRequest:
         url=config["url"],
         headers=config.get("headers", {}),
         timeout=seconds(config.get("timeout", _DEFAULT_TIMEOUT)),
+        max_bytes=_MOST_READ,
     )
 
 
@@ -196,7 +199,7 @@ def _message(judged: Judged, reply: HttpReply) -> str:
 
 
 def _sentences(judged: Judged) -> Iterator[str]:
-    yield from _told([f"contract: {fault.pointer or '/'}: {fault.message}" for fault in judged.faults])
+    yield from _told([f"contract: {fault.pointer or '/'}: {fault.message[:_LONGEST]}" for fault in judged.faults])
     yield from _told(list(judged.unmet))
     if judged.changes:
         yield f"since the baseline: {', '.join(_told([str(one) for one in judged.changes]))}"

@@ -21,6 +21,7 @@ LIBERTY = "liberty_info"
 """The contract of /info that holds where a check names none: a schema of ours."""
 
 _REMEMBERED = 64
+_MOST_FOLLOWED = 20_000
 _NEWEST = "https://json-schema.org/draft/2020-12/schema"
 _VALUES = ("const", "enum", "default", "examples")  # what lies below these is no schema
 _NAMED = ("properties", "patternProperties", "$defs", "dependentSchemas", "definitions")
@@ -30,9 +31,14 @@ def broken(contract: bool | Mapping[str, Any], document: Any) -> list[Fault]:
     """What in `document` breaks the contract: True is Liberty's, False none, an object a JSON Schema."""
     if contract is False:
         return []
-    checker = schemas.validator(LIBERTY) if contract is True else _validator(json.dumps(contract))
+    if contract is True:
+        return schemas.faults(LIBERTY, document)
+    checker, followed = _validator(json.dumps(contract))
+    followed.clear()
     try:
         return schemas.faults_in(checker, document)
+    except _TooOften:
+        return [Fault("", f"the contract itself cannot be followed: it refers more than {_MOST_FOLLOWED} times")]
     except Unresolvable as trouble:
         return [Fault("", f"the contract itself cannot be followed: {trouble}")]
 
@@ -98,11 +104,23 @@ def _pattern_trouble(pattern: str) -> str:
 
 
 @lru_cache(_REMEMBERED)
-def _validator(schema: str) -> Draft202012Validator:
-    read = json.loads(schema)
-    bounded: Any = extend(_speaker(read), _BOUNDED)  # type: ignore[no-untyped-call]
-    made: Draft202012Validator = bounded(read, registry=_NOTHING_ELSE)
-    return made
+def _validator(schema: str) -> tuple[Draft202012Validator, list[str]]:
+    """A validator, and the references it has followed: some that double never come to an end."""
+    read, followed = json.loads(schema), list[str]()
+    speaker = _speaker(read)
+
+    def follow(checker: Any, reference: str, value: Any, part: Any) -> Iterator[ValidationError]:
+        followed.append(reference)
+        if len(followed) > _MOST_FOLLOWED:
+            raise _TooOften
+        yield from speaker.VALIDATORS["$ref"](checker, reference, value, part) or ()
+
+    bounded: Any = extend(speaker, {**_BOUNDED, "$ref": follow})  # type: ignore[no-untyped-call]
+    return bounded(read, registry=_NOTHING_ELSE), followed
+
+
+class _TooOften(Exception):
+    """A contract whose references lead on and on."""
 
 
 def _speaker(schema: Mapping[str, Any]) -> Any:

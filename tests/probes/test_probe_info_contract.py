@@ -146,6 +146,10 @@ def test_no_contract_runs_away() -> None:
     )
     assert broken({"uniqueItems": True}, [{"n": number} for number in range(20_000)]) == []
     assert len(broken({"items": {"type": "string"}}, [1] * 200_000)) == 1000
+    doubling = {f"a{n}": {"allOf": [{"$ref": f"#/$defs/a{n + 1}"}] * 2} for n in range(40)}
+    (endless,) = broken({"$ref": "#/$defs/a0", "$defs": {**doubling, "a40": {}}}, 1)
+    assert "refers more than 20000 times" in endless.message
+    assert broken({"$ref": "#"}, 1)[0].message == "nested too deeply"
     assert time.monotonic() - begun < 10
 
 
