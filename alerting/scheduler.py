@@ -21,7 +21,7 @@ from alerting.dispatcher import Dispatcher
 from alerting.leader import Lead, lead
 from alerting.prober import Prober
 from alerting.settings import Settings
-from alerting.store import alerts, baselines, events, locks, outbox, settings_table, tokens
+from alerting.store import alerts, baselines, events, history, locks, outbox, settings_table, tokens
 from alerting.store.database import DatabaseError, describe, reading, transaction
 from alerting.store.events import NewEvent
 from alerting.store.settings_table import SCHEDULER
@@ -38,6 +38,7 @@ _LOST_AFTER = 30.0  # seconds without a tick after which we no longer trust ours
 _STOP = 7.0  # seconds that ending may take in good order, of the ten a platform grants
 _LEAVE = 8.5  # seconds after which we are gone in any case
 _JUMP = 5.0  # seconds the wall clock may move against the monotonic one before everything waiting is looked at anew
+_BREATH = 0.01  # seconds the database is left to others between two histories
 _EVENTS_KEPT = 7 * 86400.0
 _ALERTS_KEPT = 400 * 86400.0
 
@@ -107,6 +108,8 @@ class Acting:
         self._ticked = time.monotonic()
         self._looking_since = self._judged_at = self._started_at
         self._applied: tuple[Config, Exception | None] | None = None
+        self._over = threading.Event()
+        self._packed: int | None = None  # the hour up to which the histories are packed
         owner = f"{_OWNER}{socket.gethostname()}:{os.getpid()}"
         self._dispatcher = Dispatcher(self._config, settings.base_url, owner)
         self._prober = Prober(self._config, self._dispatcher.hint)
@@ -142,6 +145,7 @@ class Acting:
         self._jobs.start()
 
     def _end(self) -> None:
+        self._over.set()
         end = time.monotonic() + _STOP
         if self._jobs.running:
             self._jobs.shutdown(wait=False)
@@ -189,6 +193,7 @@ class Acting:
             (self._settle, 60.0),
             (self._sweep_locks, 30.0),
             (self._prune, 3600.0),
+            (self._keep_history, 60.0),
             (self._ping, 60.0),
         ]
 
@@ -200,6 +205,7 @@ class Acting:
             "host": socket.gethostname(),
             "pid": os.getpid(),
             "missed": self._prober.missed,
+            "lateness_p99_seconds": self._prober.lateness.quantiles(0.99)[0],
         }
         self._ticked = time.monotonic()
         with transaction():
@@ -261,6 +267,19 @@ class Acting:
             outbox.prune(now - _ALERTS_KEPT)
             alerts.prune(now - _ALERTS_KEPT)
         tokens.prune(now)
+
+    def _keep_history(self) -> None:
+        """Once an hour pack what is over and drop what is old, one history after the other: nobody waits for long."""
+        now = time.time()
+        hour = history.finished_hour(now)
+        if hour == self._packed:
+            return
+        for number in history.all_series():
+            if self._over.wait(_BREATH):
+                return
+            history.pack_hours(number, now)
+            history.prune(number, now)
+        self._packed = hour
 
     def _ping(self) -> None:
         """Tell the outside dead-man's switch that Vedette itself is well."""

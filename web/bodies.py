@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Collection
 from contextlib import AbstractContextManager, nullcontext
+from datetime import datetime
 from typing import Any, NoReturn
 
 from flask import request
@@ -73,6 +74,22 @@ def limit(usual: int = 50) -> int:
 def cursor(name: str = "cursor") -> int | None:
     """The parameter that says where a list goes on; None: at its beginning."""
     return None if request.args.get(name) is None else _number(name, 0, 0, _LARGEST_ID)
+
+
+def moment(name: str) -> float | None:
+    """A parameter that is a moment, "2026-11-21T02:00:00Z", in epoch seconds; None where it is not given."""
+    text = request.args.get(name)
+    if text is None:
+        return None
+    try:  # a "+" that was not escaped arrives as a space
+        at = datetime.fromisoformat(text.strip().replace(" ", "+") if "T" in text else text)
+        if at.tzinfo is not None:
+            return at.timestamp()
+    except (ValueError, OverflowError):
+        pass
+    raise bad_input(
+        f'the parameter {name} is a moment like "2026-11-21T02:00:00Z"', [Fault(f"/{name}", "not a moment with a zone")]
+    )
 
 
 def choice(name: str, choices: Collection[str]) -> str | None:

@@ -146,9 +146,14 @@ def all_series() -> list[int]:
         return [number for (number,) in execute("select id from series order by id")]
 
 
+def finished_hour(now: float) -> int:
+    """The first hour (since the epoch) that may not be packed yet."""
+    return hour_of(now - _SETTLED)
+
+
 def pack_hours(number: int, now: float) -> int:
     """Pack the finished hours of one history; how many. Done twice or cut off in between it does no harm."""
-    end = hour_of(now - _SETTLED) * HOUR
+    end = finished_hour(now) * HOUR
     with reading():
         if not execute("select 1 from sample where series = ? and at < ? limit 1", (number, end)):
             return 0
