@@ -37,7 +37,7 @@ def leans_on(parts: Declared, item: Mapping[str, Any], parents: Parents) -> str 
     """The subject without which nobody can tell how a server is: its Netdata parent, as a server or by itself."""
     netdata = item.get("netdata")
     name = text_of(netdata, "parent") if isinstance(netdata, Mapping) else None
-    if name not in parents or "machine_guid" not in item["netdata"]:
+    if name is None or name not in parents or "machine_guid" not in item["netdata"]:
         return None
     owner = parts.organization_of(item)
     declared = (str(where[1]) for where, other in parts.items("servers") if _is_parent(other, parents[name]))

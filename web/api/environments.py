@@ -1,12 +1,17 @@
-"""Environments, and how their replicas are."""
+"""Environments, how their replicas are, and the server and containers they run in."""
 
 from typing import Any
 
 from flask import Blueprint, Response
 
+from alerting.config import Environment
 from alerting.notices import rfc3339
+from probes._machinery.netdata_containers import RUNNING, matches
 from web.answers import answer, listed
-from web.auth import require
+from web.api import servers
+from web.auth import known_caller, require
+from web.errors import not_found
+from web.state import vedette
 from web.watched import UNKNOWN, VIEW, Watched, one, visible
 
 blueprint = Blueprint("environments", __name__)
@@ -26,6 +31,17 @@ def show_replica(name: str) -> Response:
     return answer(replica(one("environment", name)))
 
 
+@blueprint.get("/monitoring/environments/<name>/metrics")
+@require(VIEW)
+def show_metrics(name: str) -> Response:
+    """The server that one environment runs on, and those of its containers that are the environment's."""
+    where = known_caller().where(VIEW)
+    found = next((each for each in vedette().config.environments if each.name == name), None)
+    if found is None or (where is not None and found.organization not in where):
+        raise not_found("environment")
+    return answer(metrics(found, one("server", found.server) if found.server else None))
+
+
 def shown(environment: Watched) -> dict[str, Any]:
     """An environment as the list has it."""
     watch = environment.watch
@@ -38,6 +54,38 @@ def shown(environment: Watched) -> dict[str, Any]:
         "replica": replica(environment),
         "managed_by": "config",
     }
+
+
+def metrics(environment: Environment, server: Watched | None) -> dict[str, Any]:
+    """The summary of an environment's server, its own containers, and how many of them run; None where not known."""
+    summary = None if server is None else servers.summary(server)
+    own = [] if server is None else _containers(environment, server)
+    known = summary is not None and summary["container_count"] is not None and environment.containers
+    running = [str(one["container_name"]) for one in own if one["status"] == RUNNING]
+    down = [name for name in servers.containers_down(server) if _is_named(name, environment)] if server else []
+    unmatched = [each for each in environment.containers if not any(matches(name, each) for name in [*running, *down])]
+    missing = len(down) + len(unmatched)
+    return {
+        "environment_id": environment.name,
+        "environment_name": environment.name,
+        "project_id": environment.project,
+        "server_id": environment.server,
+        "server_name": environment.server,
+        "summary": summary,
+        "containers": own,
+        "container_count": len(running) + missing if known else None,
+        "containers_healthy": len(running) if known else None,
+        "containers_unhealthy": missing if known else None,
+        "queried_at": None if summary is None else summary["queried_at"],
+    }
+
+
+def _containers(environment: Environment, server: Watched) -> list[dict[str, Any]]:
+    return [each for each in servers.containers(server) if _is_named(str(each["container_name"]), environment)]
+
+
+def _is_named(container: str, environment: Environment) -> bool:
+    return any(matches(container, pattern) for pattern in environment.containers)
 
 
 def replica(environment: Watched) -> dict[str, Any]:
