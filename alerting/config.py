@@ -56,13 +56,25 @@ class NetdataParent:
     url: str = field(repr=False)
     public_url: str | None = None
     api_key: str | None = field(default=None, repr=False)
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """Where a project runs: on which server, in containers of which names (patterns)."""
+
+    name: str
+    organization: str
+    project: str | None = None
+    server: str | None = None
+    containers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """One thing that is probed: a server, an environment's replica or a check, in the scheduler's terms.
+    """One thing that is watched: a server, an environment's replica, a check or a heartbeat, in the scheduler's terms.
 
-    subject   "server/prod-1", "environment/shop-prod", "check/website"
+    subject   "server/prod-1", "environment/shop-prod", "check/website", "heartbeat/nightly-backup"
     kind      the probe's kind; `config` is that probe's configuration, complete, secrets included
     every     seconds between two looks; `failures` observations in a row before its status counts
     parents   subjects whose open alert silences this one's triggers
@@ -78,6 +90,7 @@ class Watch:
     server: str | None = None
     environment: str | None = None
     parents: tuple[str, ...] = ()
+    description: str = ""
 
     @property
     def name(self) -> str:
@@ -86,8 +99,13 @@ class Watch:
 
     @property
     def sort(self) -> str:
-        """ "server", "environment" or "check"."""
+        """ "server", "environment", "check" or "heartbeat"."""
         return self.subject.partition("/")[0]
+
+    @property
+    def is_probed(self) -> bool:
+        """Whether we go and look. A heartbeat comes to us: that nothing was seen of it says nothing."""
+        return self.kind != "heartbeat"
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,11 +163,14 @@ class Config:
     organizations: tuple[Organization, ...] = ()
     pools: tuple[Pool, ...] = ()
     netdata: tuple[NetdataParent, ...] = ()
+    environments: tuple[Environment, ...] = ()
     watches: tuple[Watch, ...] = ()
     rules: tuple[Rule, ...] = ()
     channels: tuple[Channel, ...] = ()
     routes: tuple[Route, ...] = ()
     denied_networks: tuple[str, ...] = ()
+    heartbeat_keys: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """SHA-256 of a heartbeat's key, in hexadecimal → its subject."""
     connectivity: tuple[str, ...] = ()
     """Addresses (https://…, tcp://host:port) any answer of which proves that our own network works."""
     ssh: Ssh = Ssh()

@@ -10,6 +10,18 @@ from alerting.store.subjects import State
 from probes import Observation
 from probes._machinery import times
 
+_SERVER_FIELDS = (
+    "cpu_percent",
+    "memory_percent",
+    "disk_percent",
+    "status",
+    "streaming_status",
+    "container_count",
+    "containers_healthy",
+    "containers_unhealthy",
+    "netdata_alerts",
+)
+
 
 def rfc3339(at: float | None) -> str | None:
     """Epoch seconds as the wire has them: "2026-11-21T02:19:00.123Z"."""
@@ -54,7 +66,8 @@ def acknowledged(alert: Alert) -> NewEvent:
 def observed(watch: Watch, observation: Observation, before: State | None) -> list[NewEvent]:
     """The events an observation is worth keeping: only where something changed. What did not is shown live."""
     previous = before.observation if before is not None else None
-    if previous is not None and _standing(previous) == _standing(observation):
+    happened = observation.facts.get("netdata_alerts")  # a spike may have come and gone between two equal looks
+    if previous is not None and _standing(previous) == _standing(observation) and not happened:
         return []
     return live(watch, observation) + _connected(watch, observation, previous)
 
@@ -68,6 +81,8 @@ def live(watch: Watch, observation: Observation) -> list[NewEvent]:
         return [NewEvent("replica.health_updated", _replica(watch.name, observation.facts), watch.organization)]
     if sort == "check":
         return [NewEvent("check.updated", _check(watch.name, observation), watch.organization)]
+    if sort == "heartbeat":
+        return [NewEvent("check.updated", _check(watch.subject, observation), watch.organization)]
     return []
 
 
@@ -85,8 +100,9 @@ def _resolved(alert: Alert) -> NewEvent:
     return NewEvent("alert_resolved", data, alert.organization)
 
 
-def _standing(observation: Observation) -> tuple[str, Any]:
-    return observation.status, observation.facts.get("status")
+def _standing(observation: Observation) -> tuple[Any, ...]:
+    facts = observation.facts
+    return observation.status, facts.get("status"), facts.get("streaming_status"), facts.get("containers_unhealthy")
 
 
 def _connected(watch: Watch, observation: Observation, previous: Observation | None) -> list[NewEvent]:
@@ -97,8 +113,7 @@ def _connected(watch: Watch, observation: Observation, previous: Observation | N
 
 
 def _server(name: str, facts: Mapping[str, Any]) -> dict[str, Any]:
-    fields = ("cpu_percent", "memory_percent", "disk_percent", "status")
-    return {"server_id": name, **{field: facts.get(field) for field in fields}}
+    return {"server_id": name, **{field: facts.get(field) for field in _SERVER_FIELDS}}
 
 
 def _replica(name: str, facts: Mapping[str, Any]) -> dict[str, Any]:

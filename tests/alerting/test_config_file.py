@@ -122,6 +122,7 @@ def test_a_server_is_watched_through_its_parent(whole: Config) -> None:
         "url": "http://netdata.example:19999",
         "machine_guid": "5f0c2a1e-0000-4000-8000-000000000001",
         "thresholds": {"cpu": [80, 95]},
+        "containers": ["shop-prod_*"],
     }
     this = whole.watch_of["server/this"]
     assert (this.kind, this.every, dict(this.config)) == ("local", 30, {})
@@ -193,7 +194,7 @@ def test_the_example_holds_with_every_sample_taken_in() -> None:
     text = (Path(__file__).parents[2] / "deploy" / "vedette.example.toml").read_text()
     lines = [line.removeprefix("#: ") if line.startswith("#: ") else line for line in text.splitlines()]
     found = config_of("\n".join(lines), ENVIRONMENT)
-    assert {watch.sort for watch in found.watches} == {"server", "environment", "check"}
+    assert {watch.sort for watch in found.watches} == {"server", "environment", "check", "netdata"}
     assert found.channels and found.routes and found.denied_networks and found.pools and found.netdata
     assert "#: " not in "\n".join(lines)
 
@@ -285,8 +286,8 @@ FAULTS = [
     ("[[rules]]\nname = 'R'\n" + RULE + "escalate_to = []", 7, "rules[0].escalate_to", "not supported yet"),
     ("[[routes]]\nchannels = ['email']\ndigest = true", 3, "routes[0].digest", "not supported yet"),
     ("[hooks.main]\nsource = 'json'", 1, "hooks.main", "not supported yet"),
-    ("[servers.a]\nnetdata = { ssh = 'u@h' }", 2, "servers.a.netdata.ssh", "not available in this version"),
-    ("[environments.e]\nreplica = { ssh = 'u@h' }", 2, "environments.e.replica.ssh", "not available in this version"),
+    ("[servers.a]\nnetdata = { ssh = 'u v@h' }", 2, "servers.a.netdata.ssh", "expected user@host"),
+    ("[environments.e]\nreplica = { ssh = 'u h', application_name = 'r' }", 2, "environments.e.replica", "expected user@host"),
 ]
 
 
