@@ -27,6 +27,7 @@ _SUBJECTS: Mapping[str, tuple[str, ...]] = {
     "check_failed": ("check/*",),
     "info_drift": ("check/*",),
     "info_contract": ("check/*",),
+    "heartbeat_missed": ("heartbeat/*",),
     "certificate_expiry": ("check/*",),
     "self": ("self/*",),
 }

@@ -13,7 +13,7 @@ from typing import Any
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 
-from alerting import dispatch, own, pipeline
+from alerting import dispatch, heartbeats, own, pipeline
 from alerting.announcer import Announcer
 from alerting.config import Config
 from alerting.configuration.reader import ConfigWatcher
@@ -189,6 +189,7 @@ class Acting:
         return [
             (self._tick, TICK),
             (self._judge_waits, 1.0),
+            (self._judge_heartbeats, 1.0),
             (self._reload, 2.0),
             (self._settle, 60.0),
             (self._sweep_locks, 30.0),
@@ -211,6 +212,7 @@ class Acting:
         with transaction():
             settings_table.put(SCHEDULER, last)
         own.observe(self._config(), "scheduler", None, now)
+        own.observe(self._config(), "web", heartbeats.deafness(self._config(), now, self._started_at), now)
 
     def _judge_waits(self) -> None:
         config, now = self._config(), time.time()
@@ -220,6 +222,10 @@ class Acting:
         if pipeline.tick(config, now) + pipeline.mark_stale(config, now, self._looking_since):
             self._dispatcher.hint()
         self._judged_at = now
+
+    def _judge_heartbeats(self) -> None:
+        if heartbeats.judge_due(self._config(), time.time()):
+            self._dispatcher.hint()
 
     def _reload(self) -> None:
         """Carry a changed configuration, or a refused one, all the way; what fails is tried again at the next turn."""
@@ -232,6 +238,7 @@ class Acting:
         now = time.time()
         if before is None or before[0] is not config:
             pipeline.reconcile(config, now)
+            heartbeats.adopt(config, now)
             dispatch.refresh(config)
         own.observe(config, "configuration", _refusal(config, rejected), now)
         if rejected is not None:
@@ -267,6 +274,7 @@ class Acting:
             outbox.prune(now - _ALERTS_KEPT)
             alerts.prune(now - _ALERTS_KEPT)
         tokens.prune(now)
+        heartbeats.prune(now)
 
     def _keep_history(self) -> None:
         """Once an hour pack what is over and drop what is old, one history after the other: nobody waits for long."""

@@ -2,13 +2,14 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Literal
 
 from alerting import own
 from alerting.lifecycle import Alert
 from alerting.store import alerts
 from web import watched
-from web.api import checks, environments, servers
+from web.api import checks, environments, heartbeats, servers
 from web.callers import Caller
 from web.state import Vedette
 from web.watched import Watched
@@ -26,6 +27,8 @@ _MOST_RECENT = 6
 _MARK_OF: Mapping[str, Mark] = {
     "healthy": "ok", "online": "ok", "ok": "ok", "warning": "warning", "critical": "critical",
     "unreachable": "critical", "offline": "critical", "error": "critical",
+    "new": "info", "up": "ok", "running": "ok", "late": "warning",
+    "missed": "critical", "overrun": "critical", "failed": "critical",
 }  # fmt: skip
 
 
@@ -104,7 +107,7 @@ def board(state: Vedette, caller: Caller, at: float) -> Board:
         open=tuple(sorted(_visible(alerts.unresolved(), where), key=_urgency)),
         resolved=tuple(_lately(where, at)),
         sees_alerts=where is None or bool(where),
-        checks=_worst_first(_check(one) for one in watched.visible("check")),
+        checks=_worst_first([*(_check(one) for one in watched.visible("check")), *_heartbeats()]),
         servers=_worst_first(_server(one) for one in watched.visible("server")),
         replicas=_worst_first(_replica(one) for one in watched.visible("environment")),
     )
@@ -142,6 +145,18 @@ def _row(one: Watched, status: str, document: Mapping[str, Any], meters: tuple[M
 def _check(one: Watched) -> Row:
     document = checks.shown(one)
     return _row(one, document["status"], document)
+
+
+def _heartbeats() -> Iterable[Row]:
+    """Jobs that ping, among the checks: what a check took is how long a job ran, and it is seen when it pings."""
+    for one, document in heartbeats.shown(watched.visible("heartbeat")):
+        pinged = document["last_ping_at"]
+        seen_at = datetime.fromisoformat(pinged).timestamp() if pinged else None
+        # Where no ping can arrive, one that is late says nothing of its job.
+        is_known = document["status"] != "late" or document["deadline_at"] is not None
+        mark = _MARK_OF[document["status"]] if is_known else "unknown"
+        row = {**document, "duration_seconds": document["last_run_seconds"]}
+        yield Row(one.watch.name, mark, document["status"], seen_at, False, one.watch.kind, row)
 
 
 def _server(one: Watched) -> Row:

@@ -134,7 +134,7 @@ def _overdue(config: Config, looked_at: Mapping[str, float], since: float, at: f
     late = [
         watch
         for watch in config.watches
-        if at - max(looked_at.get(watch.subject, 0.0), since) > STALE_AFTER * watch.every
+        if watch.is_probed and at - max(looked_at.get(watch.subject, 0.0), since) > STALE_AFTER * watch.every
     ]
     return Check("warn", f"{len(late)} of {len(config.watches)} checks are overdue") if late else _PASS
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import gevent
 
-from alerting import dispatch, own
+from alerting import dispatch, heartbeats, own
 from alerting.store.database import DatabaseError, Unavailable, describe
 from web.state import Vedette
 
@@ -22,6 +22,9 @@ def watch(installed: Vedette, alive: Callable[[], bool]) -> None:
     missed = 0
     while alive():
         try:
+            installed.refresh()
+            if heartbeats.declared(installed.config):
+                heartbeats.note_receiving(installed.clock())
             missed = missed + 1 if own.scheduler_fault(installed.clock()) is not None else 0
             if missed >= _SURE_AFTER:
                 stand_in(installed)

@@ -38,7 +38,7 @@ class Watched:
 
 
 def visible(sort: str, permission: str = VIEW) -> list[Watched]:
-    """Everything of one sort ("server", "environment", "check") that the caller may see, in the file's order."""
+    """Everything of one sort ("server", "check", …) that the caller may see, in the file's order."""
     where = known_caller().where(permission)
     watches = [
         watch
@@ -63,5 +63,5 @@ def _watched(watch: Watch, state: State | None, at: float) -> Watched:
     # A state under the same name but of another organization is that of something that was here before.
     if state is not None and state.organization != watch.organization:
         state = None
-    stale = state is not None and at - state.observation.at > STALE_AFTER * watch.every
+    stale = state is not None and watch.is_probed and at - state.observation.at > STALE_AFTER * watch.every
     return Watched(watch, state, stale)

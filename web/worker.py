@@ -55,9 +55,9 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn is untyped
         return False
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: Any) -> None:
-        """Answer a fault. The query string may hold a token, so it does not get as far as the log."""
+        """Answer a fault. Paths and query strings may hold keys and tokens, so they do not get as far as the log."""
         if getattr(req, "uri", None):
-            req.uri = req.path
+            req.uri = f"/{req.path.lstrip('/').partition('/')[0]}/…"
         super().handle_error(req, client, addr, exc)
 
     def _stop_when_told(self) -> NoReturn:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 
 import click
 
-from alerting import dispatch, grid, logs, pipeline
+from alerting import dispatch, grid, heartbeats, logs, pipeline
 from alerting.cli import fail, opened_store, watcher_of
 from alerting.config import Config, Watch
 from alerting.prober import observe_once
@@ -33,7 +33,7 @@ def check() -> None:
 @click.option("--no-notify", is_flag=True, help="Judge and store, but deliver nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print the observations as JSON lines.")
 def run(name: str | None, due: bool, every: bool, no_notify: bool, as_json: bool) -> None:
-    """Probe NAME (or server/NAME, environment/NAME, check/NAME), judge it, deliver what is due, exit.
+    """Probe NAME (or server/NAME, environment/NAME, check/NAME, heartbeat/NAME), judge it, deliver what is due, exit.
 
     The exit code is the worst status seen: 0 ok, 1 warning, 2 critical, 3 unknown.
     """
@@ -46,10 +46,12 @@ def run(name: str | None, due: bool, every: bool, no_notify: bool, as_json: bool
         with reading():
             last = {subject: state.observation for subject, state in subjects.states().items()}
         chosen = _chosen(config, name, due, last)
-        observed = observe_once(config, chosen, last)
+        observed = observe_once(config, [watch for watch in chosen if watch.is_probed], last)
         pipeline.reconcile(config, time.time())
+        heartbeats.adopt(config, time.time())
         pipeline.ingest(config, observed, time.time())
         pipeline.tick(config, time.time())
+        observed += _heard(config, [watch for watch in chosen if not watch.is_probed])
         if not no_notify:
             _deliver(config, settings.base_url)
     for observation in observed:
@@ -67,9 +69,15 @@ def _chosen(config: Config, name: str | None, due: bool, last: dict[str, Observa
     return [watch for watch in config.watches if not due or _is_due(watch, last.get(watch.subject))]
 
 
+def _heard(config: Config, watches: Sequence[Watch]) -> list[Observation]:
+    """How these heartbeats are. Deadlines that have come are judged, whichever were asked for."""
+    heartbeats.judge_due(config, time.time())
+    return heartbeats.look(watches, time.time())
+
+
 def _is_due(watch: Watch, last: Observation | None) -> bool:
     """Whether a moment of its grid has gone by since it was last seen."""
-    return last is None or grid.next_due(watch.subject, watch.every, last.at) <= time.time()
+    return not watch.is_probed or last is None or grid.next_due(watch.subject, watch.every, last.at) <= time.time()
 
 
 def _deliver(config: Config, base_url: str) -> None:

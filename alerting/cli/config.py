@@ -101,6 +101,7 @@ def _counts(found: Config) -> dict[str, int]:
         "server": sorts.count("server"),
         "replica": sorts.count("environment"),
         "check": sorts.count("check"),
+        "heartbeat": sorts.count("heartbeat"),
         "pool": len(found.pools),
         "channel": len(found.channels),
         "rule": sum(rule.managed_by == "config" for rule in found.rules),

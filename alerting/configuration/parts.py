@@ -54,8 +54,8 @@ def declared(document: Mapping[str, Any], settings: Settings) -> Declared:
 
 def parents_of(parts: Declared, where: Where, item: Mapping[str, Any]) -> tuple[str, ...]:
     """The subjects `item` depends on: its server, its environment's server, and what it says itself."""
-    names = [text_of(item, "server")] if where[0] in ("environments", "checks") else []
-    if where[0] == "checks":
+    names = [text_of(item, "server")] if where[0] in ("environments", "checks", "heartbeats") else []
+    if where[0] in ("checks", "heartbeats"):
         # Not the environment itself: what is told of that is its replica, and lag explains no failing website.
         environment = parts.get("environments", text_of(item, "environment") or "")
         names.append(text_of(environment or {}, "server"))

@@ -14,6 +14,7 @@ from alerting.config import Config, NetdataParent, Organization, Pool, Service
 from alerting.configuration import schema
 from alerting.configuration.channels import channels
 from alerting.configuration.faults import ConfigError, Fault, Findings
+from alerting.configuration.heartbeats import keys
 from alerting.configuration.lines import lines_of
 from alerting.configuration.parts import IMPLICIT, Declared, declared
 from alerting.configuration.references import refer
@@ -134,6 +135,7 @@ def _config(parts: Declared, settings: Settings, findings: Findings, base: Confi
         rules=(*rules(parts), *default_rules()),
         channels=told,
         routes=tuple(routes(parts)),
+        heartbeat_keys=keys(parts),
         denied_networks=_networks(parts, "deny"),
         allowed_networks=_networks(parts, "allow"),
         connectivity=tuple(parts.document.get("probes", {}).get("connectivity", ())),

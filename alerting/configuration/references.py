@@ -9,12 +9,13 @@ from typing import Any
 import probes
 import schemas
 from alerting.configuration.faults import Findings
+from alerting.configuration.heartbeats import check_keys
 from alerting.configuration.lines import Where, spell
 from alerting.configuration.parts import Declared, parents_of, text_of, texts_of
 from alerting.configuration.targets import takes_pool
 
 CHANNEL_KINDS = ("email", "slack")
-OWNED = ("pools", "servers", "environments", "checks", "channels", "rules", "routes")
+OWNED = ("pools", "servers", "environments", "checks", "heartbeats", "channels", "rules", "routes")
 _NOT_YET = {
     "rules": (
         "of",
@@ -45,6 +46,7 @@ def refer(parts: Declared, findings: Findings) -> None:
     _servers(parts, findings)
     _environments(parts, findings)
     _checks(parts, findings)
+    _heartbeats(parts, findings)
     _channels(parts, findings)
     _rules(parts, findings)
     _routes(parts, findings)
@@ -110,14 +112,26 @@ def _pool(
         _target(parts, (*where, "pool"), "pools", name, item, findings)
 
 
+def _place(parts: Declared, where: Where, item: Mapping[str, Any], findings: Findings) -> None:
+    for key, section in (("server", "servers"), ("environment", "environments")):
+        if name := text_of(item, key):
+            _target(parts, (*where, key), section, name, item, findings)
+
+
+def _heartbeats(parts: Declared, findings: Findings) -> None:
+    for where, item in parts.items("heartbeats"):
+        _place(parts, where, item, findings)
+    check_keys(parts, findings)
+
+
 def _checks(parts: Declared, findings: Findings) -> None:
     for where, item in parts.items("checks"):
-        for key, section in (("server", "servers"), ("environment", "environments")):
-            if name := text_of(item, key):
-                _target(parts, (*where, key), section, name, item, findings)
+        _place(parts, where, item, findings)
         kind, config = text_of(item, "kind"), item.get("config")
         if kind is not None and kind not in probes.kinds():
             findings.add((*where, "kind"), f"no probe of that kind; there are: {', '.join(probes.kinds())}")
+        if kind == "heartbeat":
+            findings.add((*where, "kind"), f"a heartbeat is declared as [heartbeats.{where[1]}], with a key")
         if kind is not None and takes_pool(kind) and isinstance(config, dict):
             _pool(parts, (*where, "config"), config, item, findings)
 
@@ -177,7 +191,7 @@ def _is_pattern(name: str) -> bool:
 def _parents(parts: Declared, findings: Findings) -> None:
     graph: dict[str, tuple[str, ...]] = {}
     places: dict[str, Where] = {}
-    for section in ("servers", "environments", "checks"):
+    for section in ("servers", "environments", "checks", "heartbeats"):
         for where, item in parts.items(section):
             subject = f"{section.removesuffix('s')}/{where[1]}"
             graph[subject], places[subject] = parents_of(parts, where, item), where
@@ -193,10 +207,8 @@ def _parents(parts: Declared, findings: Findings) -> None:
 
 def _parent(parts: Declared, where: Where, subject: str, item: Mapping[str, Any], findings: Findings) -> None:
     sort, _, name = subject.partition("/")
-    if sort in ("server", "environment", "check"):
+    if sort in ("server", "environment", "check", "heartbeat"):
         _target(parts, where, f"{sort}s", name, item, findings)
-    elif sort == "heartbeat":
-        findings.add(where, "heartbeats are not supported yet; take it out")
 
 
 def _networks(parts: Declared, findings: Findings) -> None:

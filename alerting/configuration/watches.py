@@ -1,4 +1,4 @@
-"""From the servers, environments and checks of a file to what is probed, each probe's configuration complete."""
+"""From what a file declares to what is watched, each probe's configuration complete."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -7,6 +7,7 @@ from alerting.config import DEFAULT_EVERY, NetdataParent, Watch
 from alerting.configuration import schema
 from alerting.configuration.contract_files import with_contract
 from alerting.configuration.faults import Findings
+from alerting.configuration.heartbeats import watch_of
 from alerting.configuration.lines import Where
 from alerting.configuration.parts import Declared, parents_of, text_of
 from alerting.configuration.ssh import read_ssh, with_keys
@@ -38,6 +39,9 @@ def watches(parts: Declared, parents: Mapping[str, NetdataParent], findings: Fin
                 item = {**item, "config": with_contract((*where, "config"), item["config"], findings)}
             watch = _stub(parts, where, item) if spoiled else _check(parts, where, item)
             yield from _held(watch, (*where, "config"), findings)
+    for where, item in parts.items("heartbeats"):
+        if not findings.spoiled(where) and not findings.spoiled(("service", "timezone")):
+            yield from _held(watch_of(parts, where, item), where, findings)
 
 
 def _leans_on_faulty(section: str, key: str, item: Any, findings: Findings) -> bool:
