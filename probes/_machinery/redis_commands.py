@@ -60,7 +60,7 @@ async def _spoken(request: RedisRequest, streams: Streams, talk: Conversation) -
                 talk.mark("first_byte_seconds")
         return RedisReply(tuple(answers), tuple(seconds), phases=talk.phases)
     except RedisError as trouble:
-        raise Trouble(*in_words(str(trouble))) from None
+        raise Trouble(*in_words(_whole(trouble))) from None
     finally:
         await line.disconnect(nowait=True)
 
@@ -70,4 +70,10 @@ async def _answer(line: Any, command: tuple[str, ...]) -> Any:
     try:
         return await line.read_response()
     except ResponseError as refused:
-        return Refusal(str(refused))
+        return Refusal(_whole(refused))
+
+
+def _whole(refused: RedisError) -> str:
+    """What the server said, with the word at its beginning that the library takes off."""
+    code = getattr(refused, "status_code", None)
+    return f"{code} {refused}" if code else str(refused)

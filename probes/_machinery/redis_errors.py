@@ -5,13 +5,10 @@ from collections.abc import Sequence
 # In this order: the first whose sign is in the text wins.
 _SENTENCES: Sequence[tuple[str, str, str]] = (
     ("WRONGPASS", "auth", "Redis refused the user or the password"),
-    ("invalid username-password", "auth", "Redis refused the user or the password"),
     ("invalid password", "auth", "Redis refused the password"),
     ("called without any password", "auth", "Redis has no password for this user, and the check gives one"),
-    ("Authentication required", "auth", "Redis wants a password, and the check gives none"),
     ("NOAUTH", "auth", "Redis wants a password, and the check gives none"),
     ("NOPERM", "privilege", "the user may not do this (NOPERM); grant +ping +info +@read by ACL SETUSER"),
-    ("loading the dataset", "loading", "Redis is loading its data and answers nothing yet"),
     ("LOADING", "loading", "Redis is loading its data and answers nothing yet"),
     ("MISCONF", "misconf", "Redis takes no writes, for its last snapshot could not be saved (MISCONF); see its disk"),
     ("READONLY", "readonly", "Redis is a replica that takes no writes (READONLY)"),
