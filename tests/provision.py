@@ -50,6 +50,9 @@ SERVERS = {
     "redis": Server((("redis-server", "valkey-server"),), ("redis-server",), True, ("redis-server",)),
     "dnsmasq": Server((("dnsmasq",),), ("dnsmasq-base",)),
     "openssh": Server((("sshd",), ("ssh-keygen",)), ("openssh-server",), services=("ssh",)),
+    "nginx": Server((("nginx",),), ("nginx",), services=("nginx",)),
+    "tinyproxy": Server((("tinyproxy",),), ("tinyproxy-bin",)),
+    "microsocks": Server((("microsocks",),), ("microsocks",), services=("microsocks",)),
     "netdata": Server((("netdata",),), ("netdata",), services=("netdata",)),
     "chromium": Server(
         (("chromium", "chromium-browser", "google-chrome"), ("chromedriver",)), ("chromium", "chromium-driver")

@@ -1,6 +1,6 @@
 """Whether a probe's configuration can be taken: its schema, and what a schema cannot say."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import Any
 from urllib.parse import urlsplit
@@ -25,20 +25,24 @@ def check_config(kind: str, config: Mapping[str, Any]) -> list[Fault]:
     return list(further(config)) if further else []
 
 
-def url_faults(pointer: str, url: str) -> list[Fault]:
-    """What keeps `url` from being an http or https URL. Its text is never quoted: it may hold a password."""
+def url_faults(pointer: str, url: str, schemes: Sequence[str] = ("http", "https")) -> list[Fault]:
+    """What keeps `url` from being a URL of one of these schemes that leads where a probe may go.
+
+    Its text is never quoted: it may hold a password.
+    """
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
     except ValueError:
         return [Fault(pointer, "not a URL; expected e.g. https://example.com:8443/health")]
-    if parts.scheme not in ("http", "https"):
-        return [Fault(pointer, f"the scheme {parts.scheme!r} is not spoken here; expected http or https")]
+    if parts.scheme not in schemes:
+        spoken = f"{', '.join(schemes[:-1])} or {schemes[-1]}"
+        return [Fault(pointer, f"the scheme {parts.scheme!r} is not spoken here; expected {spoken}")]
     if not host:
         return [Fault(pointer, "the URL names no host; expected e.g. https://example.com/health")]
     if any(character.isspace() or ord(character) < 32 for character in url):
         return [Fault(pointer, "the URL holds a space or a control character")]
-    return []
+    return [Fault(pointer, REFUSED)] if never(host) else []
 
 
 def dsn_faults(pointer: str, dsn: str) -> list[Fault]:

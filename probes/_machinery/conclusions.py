@@ -7,7 +7,8 @@ from probes._machinery.observation import Observation, Status
 from probes._machinery.questions import Phases
 from probes._machinery.times import seconds
 
-_UNKNOWN = ("own", "resolver", "privilege")  # troubles of this machine, or of what the check may do: nothing is known
+# Troubles of this machine, of its configuration, or of what the check may do: nothing is known of the target.
+_UNKNOWN = ("own", "resolver", "privilege", "denied", "config")
 _DEFAULT_TIMEOUT = 10.0
 
 

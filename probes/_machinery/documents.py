@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import isfinite
 from typing import Any, NoReturn
 
+from probes._machinery.patterns import compiled, matches
 from schemas import Fault
 
 _DEEPEST = 50  # levels; what walks a document calls itself for each
@@ -41,7 +42,8 @@ def look_up(document: Any, path: str) -> Any:
 def unmet(document: Any, wanted: Mapping[str, Any]) -> Iterator[str]:
     """A sentence for every path of `wanted` whose value is not as wanted.
 
-    wanted: path → the value itself, or {operator: value} with operators == != > >= < <= in contains
+    wanted: path → the value itself, or {operator: value} with operators == != > >= < <= in, not in, contains,
+    not contains, matches (RE2), length (a number, or {operator: number}) and exists (true or false)
     """
     for path, expected in wanted.items():
         yield from unmet_value(path, look_up(document, path), expected)
@@ -51,7 +53,7 @@ def unmet_value(called: str, seen: Any, expected: Any) -> Iterator[str]:
     """A sentence for each condition of `expected`, written as in `unmet`, that the value `seen` does not keep to."""
     for name, value in _conditions(expected):
         if not _holds(name, seen, value):
-            yield f"{called} is {shown(seen)}, expected {'' if name == '==' else name + ' '}{shown(value)}"
+            yield f"{called} is {shown(seen)}, expected {_in_words(name, value)}"
 
 
 def met(seen: Any, condition: Any) -> str:
@@ -142,11 +144,30 @@ def _condition_faults(expected: Any) -> Iterator[str]:
         others = ", ".join(name for name in expected if name not in _OPERATORS)
         yield f"not an operator: {others}; there are: {' '.join(_OPERATORS)}"
     for name in known:
-        value = expected[name]
-        if name == "in" and not isinstance(value, list):
-            yield "in takes a list of the values that will do"
-        if name in ("<", "<=", ">", ">=") and (isinstance(value, bool) or not isinstance(value, int | float | str)):
-            yield f"{name} takes a number or a text to compare with"
+        yield from _operand_faults(name, expected[name])
+
+
+def _operand_faults(name: str, value: Any) -> Iterator[str]:
+    if name in ("in", "not in") and not isinstance(value, list):
+        yield f"{name} takes a list of the values that will{' not' * name.startswith('not')} do"
+    if name in _ORDERS and (isinstance(value, bool) or not isinstance(value, int | float | str)):
+        yield f"{name} takes a number or a text to compare with"
+    if name == "exists" and not isinstance(value, bool):
+        yield "exists takes true or false"
+    if name == "length" and not all(_is_number(one) and which in _NUMERIC for which, one in _conditions(value)):
+        yield f"length takes a number, or a number to compare with: {{operator: number}} with {' '.join(_NUMERIC)}"
+    if name == "matches":
+        yield from _pattern_faults(value)
+
+
+def _pattern_faults(pattern: Any) -> Iterator[str]:
+    if not isinstance(pattern, str):
+        yield "matches takes a regular expression, a text"
+        return
+    try:
+        compiled(pattern)
+    except ValueError as trouble:
+        yield f"not a regular expression (RE2): {trouble}"
 
 
 def _escaped(part: str) -> str:
@@ -154,7 +175,7 @@ def _escaped(part: str) -> str:
 
 
 def _holds(name: str, seen: Any, value: Any) -> bool:
-    if seen is MISSING:
+    if seen is MISSING and name != "exists":
         return False
     try:
         return bool(_OPERATORS[name](seen, value))
@@ -170,6 +191,25 @@ def _among(seen: Any, values: Sequence[Any]) -> bool:
     return any(_equal(seen, value) for value in values)
 
 
+def _has_length(seen: Any, wanted: Any) -> bool:
+    return isinstance(seen, str | list | Mapping) and all(
+        _holds(name, len(seen), value) for name, value in _conditions(wanted)
+    )
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _in_words(name: str, value: Any) -> str:
+    """What was expected of a value: "5", "> 5", "length > 5", "to be there"."""
+    if name == "exists":
+        return "to be there" if value else "to be missing"
+    if name == "length":
+        return "length " + " and ".join(_in_words(which, one) for which, one in _conditions(value))
+    return shown(value) if name == "==" else f"{name} {shown(value)}"
+
+
 def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
@@ -182,5 +222,12 @@ _OPERATORS: Mapping[str, Callable[[Any, Any], Any]] = {
     "<": operator.lt,
     "<=": operator.le,
     "in": _among,
+    "not in": lambda seen, values: not _among(seen, values),
     "contains": operator.contains,
+    "not contains": lambda seen, value: not operator.contains(seen, value),
+    "matches": lambda seen, pattern: isinstance(seen, str) and matches(pattern, seen),
+    "length": _has_length,
+    "exists": lambda seen, wanted: (seen is not MISSING) == wanted,
 }
+_ORDERS = ("<", "<=", ">", ">=")
+_NUMERIC = ("==", "!=", *_ORDERS)

@@ -3,13 +3,17 @@
 import select
 import threading
 import time
-from collections.abc import Callable
+from collections import deque
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
 import pycurl
 
-from probes._machinery.curl_handle import CurlHandle, ca_bundle
+from probes._machinery.curl_handle import CurlHandle
+from probes._machinery.curl_options import ca_bundle
+from probes._machinery.guard import REFUSED, Allowed, written_address
+from probes._machinery.redirects import Unfollowable
 from probes._machinery.requests import HttpReply, HttpRequest
 
 _WATCHED = {
@@ -17,46 +21,44 @@ _WATCHED = {
     pycurl.POLL_OUT: select.EPOLLOUT,
     pycurl.POLL_INOUT: select.EPOLLIN | select.EPOLLOUT,
 }
-_SLOW_NAME_MULTIS = 8
+_NAMES_AT_ONCE = 8  # in a multi handle: libcurl resolves in 20 threads there, and a name may take two of them
+_STUCK = 30.0  # seconds a thread may go on asking for a name after we have given up
+_MOST_MULTIS = 64
+_Ended = tuple[Any, HttpReply]
 
 
 class HttpLoop:
     """Exchanges under way. The owner polls `epoll` and hands over what it says; nothing here blocks.
 
-    libcurl resolves names in at most 20 threads a multi handle, so ten names whose servers are silent would make
-    every other name late. A name that was not resolved in time is therefore asked for apart from the rest.
+    Names whose servers are silent hold libcurl's resolving threads, of which a multi handle has few. An exchange
+    therefore begins in a multi handle that has a thread left for its name.
     """
 
-    def __init__(self, epoll: select.epoll, allowed: Callable[[str], bool], ca_file: str | None = None) -> None:
+    def __init__(self, epoll: select.epoll, allowed: Allowed, ca_file: str | None = None) -> None:
         self._epoll = epoll
         self._allowed = allowed
         self._ca_file = ca_file or ca_bundle()
         self._owners: dict[int, _Multi] = {}
-        self._multis: dict[int, _Multi] = {}
+        self._multis: list[_Multi] = []
         self._free: list[CurlHandle] = []
         self._running: dict[object, tuple[CurlHandle, _Multi]] = {}
-        self._slow_names: set[str] = set()
-        self._unsent: list[tuple[Any, HttpReply]] = []
+        self._unsent: list[_Ended] = []
 
     def start(self, request: HttpRequest, token: object) -> None:
         """Begin an exchange; its reply comes with `token` from `finished`."""
         handle = self._free.pop() if self._free else CurlHandle(self._allowed, self._ca_file)
-        try:
-            handle.prepare(request, token)
-        except (pycurl.error, ValueError, TypeError, KeyError) as trouble:
+        handle.take(request, token)
+        trouble = self._send(handle)
+        if trouble is not None:
             self._free.append(handle)
-            self._unsent.append((token, HttpReply(error=f"this request cannot be sent: {trouble}")))
-            return
-        multi = self._multi_for(request.url)
-        self._running[token] = handle, multi
-        multi.curl.add_handle(handle.curl)
+            self._unsent.append((token, trouble))
 
     def cancel(self, token: object) -> bool:
         """Forget an exchange; nothing comes of it. False where there is none."""
         if token not in self._running:
             return False
         handle, multi = self._running.pop(token)
-        multi.curl.remove_handle(handle.curl)
+        multi.let_go(handle, time.monotonic(), too_early=True)
         self._free.append(handle)
         return True
 
@@ -69,7 +71,7 @@ class HttpLoop:
     def on_time(self) -> None:
         """Do what is due."""
         now = time.monotonic()
-        for multi in self._multis.values():
+        for multi in self._multis:
             if multi.due is not None and multi.due <= now:
                 multi.due = None
                 multi.act(pycurl.SOCKET_TIMEOUT, 0)
@@ -78,15 +80,16 @@ class HttpLoop:
         """The moment (time.monotonic) libcurl wants `on_time`, None for never."""
         if self._unsent:
             return 0.0
-        return min((multi.due for multi in self._multis.values() if multi.due is not None), default=None)
+        return min((multi.due for multi in self._multis if multi.due is not None), default=None)
 
-    def finished(self) -> list[tuple[Any, HttpReply]]:
+    def finished(self) -> list[_Ended]:
         """The exchanges that have ended since the last call, with their tokens."""
-        ended, self._unsent = self._unsent, []
-        for multi in self._multis.values():
+        for multi in self._multis:
             if multi.acted:
                 multi.acted = False
-                ended += [self._end(multi, *outcome) for outcome in multi.outcomes()]
+                for outcome in multi.outcomes():
+                    self._end(multi, *outcome)
+        ended, self._unsent = self._unsent, []
         return ended
 
     def close(self) -> None:
@@ -95,43 +98,90 @@ class HttpLoop:
             self.cancel(token)
         for handle in self._free:
             handle.curl.close()
-        for multi in self._multis.values():
+        for multi in self._multis:
             multi.close()
 
-    def _end(self, multi: "_Multi", curl: Any, code: int, text: str) -> tuple[object, HttpReply]:
-        handle: CurlHandle = curl.handle
-        reply = handle.reply(code, text)
-        multi.curl.remove_handle(curl)
-        del self._running[handle.token]
-        self._free.append(handle)
-        if handle.name_was_late(code):
-            self._slow_names.add(_host(handle.request.url))
-        elif self._slow_names:
-            self._slow_names.discard(_host(handle.request.url))
-        return handle.token, reply
+    def _send(self, handle: CurlHandle) -> HttpReply | None:
+        """Send what it asks, or say why that cannot be sent."""
+        try:
+            handle.prepare()
+            if handle.asked.proxy and self._is_out_of_bounds(handle.asked.url):
+                return HttpReply(error=REFUSED, error_class=handle.whose("denied"))  # no socket of ours leads there
+            multi = self._multi_for(handle)
+        except (pycurl.error, ValueError, TypeError, KeyError) as trouble:
+            error = f"this request cannot be sent: {_said(trouble)}"
+            return HttpReply(error=error, error_class=handle.whose("config"))
+        self._running[handle.token] = handle, multi
+        multi.curl.add_handle(handle.curl)
+        return None
 
-    def _multi_for(self, url: str) -> "_Multi":
-        slow = bool(self._slow_names) and _host(url) in self._slow_names
-        number = 1 + hash(_host(url)) % _SLOW_NAME_MULTIS if slow else 0
-        if number not in self._multis:
-            self._multis[number] = _Multi(self._epoll, self._owners)
-        return self._multis[number]
+    def _end(self, multi: "_Multi", curl: Any, code: int, text: str) -> None:
+        handle: CurlHandle = curl.handle
+        del self._running[handle.token]
+        multi.let_go(handle, time.monotonic(), code == pycurl.E_OPERATION_TIMEDOUT)
+        try:
+            reply = self._send(handle) if handle.turn(code) else handle.reply(code, text)
+        except Unfollowable as trouble:
+            reply = handle.reply(code, text, str(trouble))
+        if reply is not None:
+            self._free.append(handle)
+            self._unsent.append((handle.token, reply))
+
+    def _multi_for(self, handle: CurlHandle) -> "_Multi":
+        """Where the exchange can begin: for a name, where a thread is left to resolve it."""
+        name = _name(handle.asked.proxy or handle.asked.url)
+        now = time.monotonic()
+        multi = next((one for one in self._multis if not name or one.has_room(now)), None)
+        if multi is None and len(self._multis) >= _MOST_MULTIS:
+            multi = min(self._multis, key=_Multi.names)
+        if multi is None:
+            multi = _Multi(self._epoll, self._owners)
+            self._multis.append(multi)
+        if name:
+            multi.asking.add(handle)
+        return multi
+
+    def _is_out_of_bounds(self, url: str) -> bool:
+        address = written_address(urlsplit(url).hostname or "")
+        return address is not None and not self._allowed(address)
 
 
 class _Multi:
     """One multi handle, its timer, and its sockets in the shared epoll."""
 
-    __slots__ = ("_closed", "_epoll", "_owners", "acted", "curl", "due")
+    __slots__ = ("_closed", "_epoll", "_owners", "_stuck", "acted", "asking", "curl", "due")
 
     def __init__(self, epoll: select.epoll, owners: dict[int, "_Multi"]) -> None:
         self._epoll = epoll
         self._owners = owners
         self._closed = False
+        self._stuck: deque[float] = deque()  # until when threads may still ask for names nobody waits for any more
+        self.asking: set[CurlHandle] = set()
         self.acted = False
         self.due: float | None = None
         self.curl = pycurl.CurlMulti()
         self.curl.setopt(pycurl.M_SOCKETFUNCTION, self._watch)
         self.curl.setopt(pycurl.M_TIMERFUNCTION, self._set_timer)
+
+    def names(self) -> int:
+        """How many names it is resolving, at most."""
+        return len(self.asking) + len(self._stuck)
+
+    def has_room(self, now: float) -> bool:
+        """Whether a name would not have to wait for others."""
+        if self.names() >= _NAMES_AT_ONCE:
+            self.asking = {handle for handle in self.asking if not handle.resolved}
+            while self._stuck and self._stuck[0] <= now:
+                self._stuck.popleft()
+        return self.names() < _NAMES_AT_ONCE
+
+    def let_go(self, handle: CurlHandle, now: float, too_early: bool) -> None:
+        """The exchange has ended here; `too_early`: perhaps before its name was resolved."""
+        self.curl.remove_handle(handle.curl)
+        if handle in self.asking:
+            self.asking.remove(handle)
+            if too_early and not handle.resolved:
+                self._stuck.append(now + _STUCK)
 
     def act(self, descriptor: int, selected: int) -> None:
         self.acted = True
@@ -186,5 +236,13 @@ def _selected(events: int) -> int:
     return selected
 
 
-def _host(url: str) -> str:
-    return urlsplit(url).hostname or ""
+@lru_cache(16_384)
+def _name(url: str) -> str:
+    """The name that must be resolved to go there; none for an address."""
+    host = urlsplit(url).hostname or ""
+    return "" if written_address(host) else host
+
+
+def _said(trouble: Exception) -> str:
+    """What libcurl would not take; never its own words for it, which may quote a password."""
+    return "its HTTP version is not spoken here" if isinstance(trouble, KeyError) else "libcurl does not take it"

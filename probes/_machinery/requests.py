@@ -171,6 +171,4 @@ Request = (
     | HostQuery
     | Sleep
 )
-Reply = (
-    HttpReply | SqlReply | SshReply | TcpReply | TlsReply | DnsReply | RedisReply | PingReply | HostReply | None
-)
+Reply = HttpReply | SqlReply | SshReply | TcpReply | TlsReply | DnsReply | RedisReply | PingReply | HostReply | None

@@ -12,7 +12,7 @@ _SENTENCES: Mapping[int, str] = {
     EXPIRED: "a certificate of its chain has expired",
     NOT_YET_VALID: "a certificate of its chain is not valid yet",
     18: "the certificate is signed by nobody this machine trusts (self-signed)",
-    19: "the certificate's chain ends at an authority this machine does not trust",
+    19: "the certificate is signed by nobody this machine trusts (its chain ends at an authority of its own)",
     20: "the certificate is signed by nobody this machine trusts (or the server does not send the whole chain)",
     21: "the certificate is signed by nobody this machine trusts (or the server does not send the whole chain)",
     23: "the certificate was revoked",
@@ -46,7 +46,7 @@ def handshake_failed(trouble: Exception) -> str:
 @lru_cache(64)  # reading a system's hundred authorities takes longer than a handshake
 def believing(trust: str | None = None) -> ssl.SSLContext:
     """Believes the authorities of this machine, or the certificates in `trust` (PEM). Raises ValueError on no PEM."""
-    from probes._machinery.curl_handle import ca_bundle
+    from probes._machinery.curl_options import ca_bundle
 
     try:
         context = ssl.create_default_context(cadata=trust) if trust else ssl.create_default_context(cafile=ca_bundle())
