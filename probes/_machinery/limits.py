@@ -27,12 +27,13 @@ def judged(config: Mapping[str, Any], readings: Mapping[str, Reading], is_first:
         if met:
             return level, _told([_said(name, config[level][name], readings) for name in met])
         spoken_of |= {name for name, limits in config.get(level, {}).items() if limits.get("absent")}
-    missing = [*_missing(readings, ("absent", "untold"), spoken_of)]
+    missing = [*_missing(readings, ("untold",), set()), *_missing(readings, ("absent",), spoken_of)]
     waiting = [*_missing(readings, ("waiting",), set())]
     if missing or (is_first and waiting):
         return "unknown", _told([*missing, *waiting])
-    known = ", ".join(f"{name} {_number(one.value)}" for name, one in readings.items() if one.value is not None)
-    return "ok", _told([*([known] if known else []), *waiting, *_missing(readings, ("idle", "absent"), set())])
+    known = _told([f"{name} {_number(one.value)}" for name, one in readings.items() if one.value is not None])
+    rest = [*waiting, *_missing(readings, ("idle", "absent"), set())]
+    return "ok", [*([", ".join(known)] if known else []), *_told(rest)]
 
 
 def _holds(name: str, limits: Mapping[str, Any], readings: Mapping[str, Reading]) -> bool:

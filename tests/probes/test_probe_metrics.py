@@ -206,6 +206,11 @@ def test_what_is_not_there_is_absent_and_not_nothing(exposed: Exposed) -> None:
     assert (nothing.status, nothing.values["queue"]) == ("ok", 0)
     told = Watched(exposed.url, values={"queue": "queue_length"}, critical={"queue": {">": 9, "absent": True}}).look()
     assert (told.status, told.message) == ("critical", "queue is absent: there is no series queue_length")
+    jobs = Gauge("jobs", "", ["queue"], registry=exposed.registry)
+    for queue in ("a", "b"):
+        jobs.labels(queue).set(1)
+    several = Watched(exposed.url, values={"jobs": "jobs"}, critical={"jobs": {"absent": True}}).look()
+    assert (several.status, "expected one" in several.message) == ("unknown", True)
     other = Watched(
         exposed.url, values={"queue": "queue_length", "up": "up"}, critical={"queue": {">": 9}, "up": {"==": 1}}
     ).look()

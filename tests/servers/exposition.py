@@ -1,10 +1,11 @@
 """A service that exposes metrics with Prometheus' own client: fixture `exposed`, which can be started anew."""
 
+import threading
 from collections.abc import Iterator
-from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 import pytest
-from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client import CollectorRegistry, make_wsgi_app
 
 
 class Exposed:
@@ -12,7 +13,7 @@ class Exposed:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self._server, self._thread = self._serve(0)
+        self._serve(0)
         self.port = int(self._server.server_port)
         self.url = f"http://127.0.0.1:{self.port}/metrics"
 
@@ -20,15 +21,22 @@ class Exposed:
         """The process ends, and another takes its place, its counters at nothing."""
         self.close()
         self.registry = CollectorRegistry()
-        self._server, self._thread = self._serve(self.port)
+        self._serve(self.port)
 
     def close(self) -> None:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join(10)
 
-    def _serve(self, port: int) -> tuple[Any, Any]:
-        return start_http_server(port, "127.0.0.1", self.registry)
+    def _serve(self, port: int) -> None:
+        self._server = make_server("127.0.0.1", port, make_wsgi_app(self.registry), handler_class=_Quiet)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
+        self._thread.start()
+
+
+class _Quiet(WSGIRequestHandler):
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
 
 
 @pytest.fixture
