@@ -111,6 +111,10 @@ histories = st.lists(st.tuples(doings, st.sampled_from([0.0, 10.0, 30.0, 200.0, 
 _FINE = ("check/website", "ok", None, None)
 _CALM = [(("observe", ([_FINE], True, 0.0)), 30.0)] * 4
 
+_HOT, _COOL = ([("server/prod-1", "ok", each, None)] for each in (99.0, 20.0))
+_HEATED = [(("observe", (each, True, 0.0)), 30.0) for each in (_COOL, _HOT, _COOL)]
+_RESOLVED = [*_HEATED[:2], (("act", ("resolve",)), 1.0), *_HEATED[2:]]
+
 
 @pytest.fixture
 def empty(store: str) -> Iterator[Callable[[], None]]:
@@ -141,6 +145,8 @@ def played(history: Any, quiet: Quiet | None) -> tuple[World, dict[str, list[Any
 @example(history=[*_CALM, (("edit", ("always",)), 0.0), *_CALM])
 @example(history=[*_CALM, (("edit", ("sold",)), 0.0), *_CALM])
 @example(history=[*_CALM, (("observe", ([("check/website", "critical", None, None)], False, 0.0)), 30.0), *_CALM])
+@example(history=_HEATED)
+@example(history=_RESOLVED)
 def test_both_ways_lead_to_the_same_database(empty: Callable[[], None], history: Any) -> None:
     empty()
     _, long_way = played(history, None)
@@ -218,7 +224,7 @@ def test_nothing_is_left_behind_at_the_end(store: str) -> None:
 
 
 def test_an_inspector_may_leave_looks_out(store: str) -> None:
-    intake = Intake(lambda: CONFIG, lambda: None, lambda batch: [one for one in batch if one.status == "ok"])
+    intake = Intake(lambda: CONFIG, lambda: None, lambda _, batch: [one for one in batch if one.status == "ok"])
     for look in (seen(WEBSITE.subject, 0), seen(SERVER.subject, 0, "critical")):
         intake.put(look)
     intake.end()
