@@ -161,12 +161,13 @@ def _last_comparison(previous: Observation | None, digest: str | None) -> Mappin
 
 
 def _compared(config: Mapping[str, Any], judged: Judged, now: float, previous: Observation | None) -> _Compared:
-    """What of the changes is told now: what breaks at once, the rest once in `drift_every`, and until it is over."""
-    digest = _digest(config)
+    """What of the changes is told now: all at once where one breaks, else once in `drift_every`, until it is over."""
+    digest, changes = _digest(config), judged.changes or ()
     last = _last_comparison(previous, digest)
-    due = not last or not 0 <= now - last["compared_at"] < seconds(config.get("drift_every", _DAY))
+    breaks = any(one.weight == "breaking" for one in changes)
+    due = breaks or not last or not 0 <= now - last["compared_at"] < seconds(config.get("drift_every", _DAY))
     known = set(last.get("told", ()))
-    told = [one for one in judged.changes or () if due or one.weight == "breaking" or str(one) in known]
+    told = [one for one in changes if due or str(one) in known]
     remembered = {
         "baseline": digest,
         "compared_at": None if digest is None else now if due else last["compared_at"],

@@ -101,6 +101,8 @@ def test_a_breaking_change_is_critical_at_once_with_the_diff(http_target: HttpTa
     assert seen.message == (
         'since the baseline: ~ /license/mode: "full" → "restricted"; if that is wanted, accept it as the new baseline'
     )
+    more = watched.look(altered("license.mode", "restricted") | {"beta": 1}, at=90)
+    assert (more.values["drift_breaking"], more.values["drift_additive"]) == (1, 1)
     assert watched.look(LIBERTY, at=120).status == "ok"
 
 
