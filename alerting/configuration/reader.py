@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
-from alerting.config import Config, NetdataParent, Organization, Pool, Service
+from alerting.config import Config, Environment, NetdataParent, Organization, Pool, Service
 from alerting.configuration import schema
 from alerting.configuration.channels import channels
 from alerting.configuration.faults import ConfigError, Fault, Findings
 from alerting.configuration.heartbeats import keys
-from alerting.configuration.lines import lines_of
+from alerting.configuration.lines import Where, lines_of
 from alerting.configuration.parts import IMPLICIT, Declared, declared
 from alerting.configuration.references import refer
 from alerting.configuration.rules import default_rules, routes, rules
@@ -131,6 +131,7 @@ def _config(parts: Declared, settings: Settings, findings: Findings, base: Confi
         organizations=tuple(_organization(parts, slug) for slug in parts.organizations),
         pools=tuple(_pool(parts, str(where[1]), item) for where, item in parts.items("pools")),
         netdata=tuple(parents.values()),
+        environments=tuple(_environment(parts, where, item) for where, item in parts.items("environments")),
         watches=watched,
         rules=(*rules(parts), *default_rules()),
         channels=told,
@@ -153,9 +154,25 @@ def _pool(parts: Declared, name: str, item: Mapping[str, Any]) -> Pool:
     return Pool(name, parts.organization_of(item) or "", item["url"], **sizes)
 
 
+def _environment(parts: Declared, where: Where, item: Mapping[str, Any]) -> Environment:
+    return Environment(
+        str(where[1]),
+        parts.organization_of(item) or "",
+        item.get("project"),
+        item.get("server"),
+        tuple(item.get("containers", ())),
+    )
+
+
 def _netdata(parts: Declared, settings: Settings, findings: Findings) -> dict[str, NetdataParent]:
     found = {
-        str(where[1]): NetdataParent(str(where[1]), item["url"], item.get("public_url"), item.get("api_key") or None)
+        str(where[1]): NetdataParent(
+            str(where[1]),
+            item["url"],
+            item.get("public_url"),
+            item.get("api_key") or None,
+            tuple(item.get("headers", {}).items()),
+        )
         for where, item in parts.items("netdata")
         if not findings.spoiled(where)
     }

@@ -1,6 +1,7 @@
 """From what a file declares to what is watched, each probe's configuration complete."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from alerting.config import DEFAULT_EVERY, NetdataParent, Watch
@@ -9,6 +10,7 @@ from alerting.configuration.contract_files import with_contract
 from alerting.configuration.faults import Findings
 from alerting.configuration.heartbeats import watch_of
 from alerting.configuration.lines import Where
+from alerting.configuration.netdata import leans_on, parent_watches, probe_config
 from alerting.configuration.parts import Declared, parents_of, text_of
 from alerting.configuration.ssh import read_ssh, with_keys
 from alerting.configuration.targets import takes_pool
@@ -25,6 +27,8 @@ def watches(parts: Declared, parents: Mapping[str, NetdataParent], findings: Fin
         if not findings.spoiled(where) and not _leans_on_faulty("netdata", "parent", netdata, findings):
             place = (*where, "netdata") if "netdata" in item else where
             yield from _held(_server(parts, where, item, parents), place, findings)
+    for where, watch in parent_watches(parts, parents):
+        yield from _held(watch, where, findings)
     for where, item in parts.items("environments"):
         replica = item.get("replica")
         if replica and not findings.spoiled(where) and not _leans_on_faulty("pools", "pool", replica, findings):
@@ -52,19 +56,13 @@ def _leans_on_faulty(section: str, key: str, item: Any, findings: Findings) -> b
 
 def _server(parts: Declared, where: Where, item: Mapping[str, Any], parents: Mapping[str, NetdataParent]) -> Watch:
     thresholds = {"thresholds": item["thresholds"]} if "thresholds" in item else {}
-    config = thresholds if "local" in item else {**_netdata(item["netdata"], parents), **thresholds}
-    kind = "local" if "local" in item else "netdata"
-    return _watch(parts, where, item, kind, config, server=str(where[1]))
-
-
-def _netdata(netdata: Mapping[str, Any], parents: Mapping[str, NetdataParent]) -> dict[str, Any]:
-    parent = parents.get(netdata.get("parent", ""))
-    found = {
-        "url": parent.url if parent else netdata.get("url"),
-        "machine_guid": netdata.get("machine_guid"),
-        "api_key": netdata.get("api_key") or (parent.api_key if parent else None),
-    }
-    return {key: value for key, value in found.items() if value}
+    name = str(where[1])
+    if "local" in item:
+        return _watch(parts, where, item, "local", thresholds, server=name)
+    config = {**probe_config(parts, name, item["netdata"], parents), **thresholds}
+    watch = _watch(parts, where, item, "netdata", config, server=name)
+    above = leans_on(parts, item, parents)
+    return watch if above is None else replace(watch, parents=tuple(dict.fromkeys([*watch.parents, above])))
 
 
 def _environment(parts: Declared, where: Where, item: Mapping[str, Any]) -> Watch:
