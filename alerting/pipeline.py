@@ -107,7 +107,7 @@ def reconcile(config: Config, now: float) -> int:
             Change("resolved", replace(lifecycle.resolve(alert, now, None), message="no longer watched"))
             for alert in gone
         ]
-        left = {name for name in subjects.states() if _unwatched(config, name)}
+        left = {name for name, state in subjects.states().items() if _unwatched(config, state)}
         subjects.forget(left)
         baselines.forget(left)
         _commit(config, changes, [], now)
@@ -297,8 +297,11 @@ def _rule_of(config: Config, alert: Alert) -> Rule | None:
     return next((rule for rule in named if rule.severity == alert.severity), named[0] if named else None)
 
 
-def _unwatched(config: Config, subject: str) -> bool:
-    return not subject.startswith("self/") and subject not in config.watch_of
+def _unwatched(config: Config, state: State) -> bool:
+    """Whether nothing of that name is watched any more, or only another organization's."""
+    subject = state.observation.subject
+    watch = config.watch_of.get(subject)
+    return not subject.startswith("self/") and (watch is None or watch.organization != state.organization)
 
 
 def _orphaned(config: Config, alert: Alert, now: float) -> bool:

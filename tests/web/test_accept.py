@@ -49,9 +49,12 @@ def test_the_first_good_answer_is_the_baseline_and_stays_it(watching: Team) -> N
     assert kept() == {"check/crm": {"n": 1}}
 
 
-def test_what_is_watched_no_longer_is_forgotten(watching: Team) -> None:
+@pytest.mark.parametrize("then", [(), (replace(CRM, organization="globex"),)])
+def test_what_is_watched_no_longer_or_by_others_is_forgotten(watching: Team, then: tuple[Watch, ...]) -> None:
     saw({"n": 1}, 1)
-    pipeline.reconcile(CONFIG, NOW + 2)
+    pipeline.reconcile(WATCHING, NOW + 2)
+    assert kept() == {"check/crm": {"n": 1}}
+    pipeline.reconcile(replace(CONFIG, watches=(*CONFIG.watches, *then)), NOW + 3)
     assert kept() == {}
 
 
