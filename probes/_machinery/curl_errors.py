@@ -28,6 +28,7 @@ class Failure(NamedTuple):
     answered: bool
     url: str
     timeout: float
+    by_quic: bool = False
     proxied: bool = False
     proxy_status: int = 0
 
@@ -48,7 +49,7 @@ _SENTENCES: dict[int, Told] = {
     pycurl.E_URL_MALFORMAT: ("the URL cannot be read", "config"),
     pycurl.E_NOT_BUILT_IN: ("this machine's libcurl was built without what is asked for", "config"),
     pycurl.E_COULDNT_RESOLVE_PROXY: ("the proxy's name was not found", "proxy"),
-    _WEIRD_SERVER_REPLY: (_NOT_HTTP, "broken"),
+    _WEIRD_SERVER_REPLY: ("the server's answer breaks the rules of HTTP", "broken"),
     _HTTP2: ("the server breaks the rules of HTTP/2", "broken"),
     pycurl.E_PARTIAL_FILE: ("the connection was closed before the whole answer had come", "broken"),
     pycurl.E_WRITE_ERROR: ("the body could not be read as its headers describe it", "broken"),
@@ -97,6 +98,8 @@ _UNREACHABLE = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EHOSTDOWN, errno.EN
 # What libcurl says inside a code that means several things.
 _SIGNS: Sequence[tuple[int, str, Told]] = (
     (pycurl.E_UNSUPPORTED_PROTOCOL, "HTTP/0.9", (_NOT_HTTP, "broken")),
+    (pycurl.E_UNSUPPORTED_PROTOCOL, "in response", ("the server answers in an unknown version of HTTP", "broken")),
+    (pycurl.E_RECV_ERROR, "chunk", ("the body's chunks are broken", "broken")),
     (_PROXY, "rejected", ("the proxy refused the sign-in", "proxy")),
     (_PROXY, "authentication", ("the proxy refused the sign-in", "proxy")),
     (_PROXY, "No authentication method", ("the proxy refused the sign-in", "proxy")),
@@ -162,7 +165,7 @@ def _place(failure: Failure) -> str:
         return _host(failure)
     address, port = failure.remote[0], failure.remote[1]
     place = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
-    return f"the proxy {place}" if failure.proxied else place
+    return f"the proxy {place}" if failure.proxied else place + " by QUIC" * failure.by_quic
 
 
 def _host(failure: Failure) -> str:

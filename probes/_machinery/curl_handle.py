@@ -117,7 +117,7 @@ class CurlHandle:
         try:
             asked = replace(self.asked, url=ascii_url(self.asked.url))
             self.asked = onward(asked, status, location.decode("ascii"))
-        except UnicodeError:
+        except ValueError:
             raise Unfollowable(f"the answer redirects (HTTP {status}) to what is no URL") from None
         self._before = self._spent()
         return True
@@ -178,6 +178,7 @@ class CurlHandle:
             answered=bool(self._headers),
             url=self.asked.url,
             timeout=self.request.timeout,
+            by_quic=self.asked.http_version == "3",
             proxied=bool(self.asked.proxy),
             proxy_status=get(pycurl.HTTP_CONNECTCODE) if self.asked.proxy else 0,
         )

@@ -10,7 +10,7 @@ _PORTS = {"http": 80, "https": 443}
 _OF_A_BODY = ("content-type", "content-encoding", "content-language", "content-location")
 
 
-class Unfollowable(ValueError):
+class Unfollowable(Exception):
     """A redirect that is not followed; its text is one sentence for a person."""
 
 

@@ -32,6 +32,7 @@ _HANDSHAKES: Sequence[tuple[str, str]] = (
     ("record layer failure", "no TLS is spoken on that port"),
     ("unexpected eof", "the server closed the connection during the TLS handshake"),
     ("connection reset", "the server closed the connection during the TLS handshake"),
+    ("broken pipe", "the server closed the connection during the TLS handshake"),
     ("syscall", "the server closed the connection during the TLS handshake"),
     ("certificate required", "the server asks for a client certificate"),
     ("alert unknown ca", "the server does not trust the client certificate"),

@@ -25,11 +25,15 @@ class RawJson(str):
 
 
 class HttpTarget:
-    """The server; `url(path)` names it. `documents[path]` is answered as JSON, `hits` lists the paths asked for."""
+    """The server; `url(path)` names it. `documents[path]` is answered as JSON, `hits` lists the paths asked for.
+
+    asked: each request as {"method", "path", "headers", "body", "version"}
+    """
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.documents: dict[str, Any] = {"/ok": {"status": "ok", "queue": {"length": 3}, "nodes": ["a", "b"]}}
         self.hits: list[str] = []
+        self.asked: list[dict[str, Any]] = []
         self.closing = threading.Event()
         self._server = _Server(("127.0.0.1", 0), _Handler)
         self._server.target = self
@@ -67,6 +71,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         parts = urlsplit(self.path)
         self.server.target.hits.append(parts.path)
+        self.server.target.asked.append(self._asked())
         behave = getattr(self, "at_" + parts.path.strip("/").split("/")[0], None)
         if parts.path in self.server.target.documents:
             self._json(self.server.target.documents[parts.path])
@@ -75,7 +80,13 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             behave({name: values[0] for name, values in parse_qs(parts.query).items()})
 
-    do_POST = do_PUT = do_HEAD = do_DELETE = do_GET
+    do_POST = do_PUT = do_HEAD = do_DELETE = do_PATCH = do_OPTIONS = do_GET
+
+    def _asked(self) -> dict[str, Any]:
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
+        headers = dict(self.headers)
+        about = {"method": self.command, "path": self.path, "version": self.request_version}
+        return {**about, "headers": headers, "body": body}
 
     def at_status(self, _: dict[str, str]) -> None:
         self._send(int(self.path.rsplit("/", 1)[1]), b"as asked")
@@ -107,7 +118,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(200, body, {"Content-Encoding": "gzip"})
 
     def at_redirect(self, query: dict[str, str]) -> None:
-        self._send(302, b"", {"Location": query["to"]})
+        self._send(int(query.get("status", 302)), b"", {"Location": query["to"]})
 
     def at_loop(self, _: dict[str, str]) -> None:
         self._send(302, b"", {"Location": "/loop"})
@@ -129,11 +140,13 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(b"only so much")
 
     def at_echo(self, _: dict[str, str]) -> None:
-        length = int(self.headers.get("Content-Length", 0))
-        body = self.rfile.read(length).decode()
-        self._json(
-            {"method": self.command, "headers": dict(self.headers), "body": body, "version": self.request_version}
-        )
+        self._json(self.server.target.asked[-1])
+
+    def at_headers(self, query: dict[str, str]) -> None:
+        self._send(200, b"see above", query)
+
+    def at_says(self, query: dict[str, str]) -> None:
+        self._send(200, query["text"].encode("latin-1"), {"Content-Type": query.get("type", "text/plain")})
 
     def log_message(self, *_: Any) -> None:
         """Quiet."""

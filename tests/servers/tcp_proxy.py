@@ -2,6 +2,7 @@
 
 import contextlib
 import socket
+import ssl
 import threading
 import time
 
@@ -9,9 +10,13 @@ _PIECE = 65_536
 
 
 class TcpProxy:
-    """Forwards to a loopback port. `rate`: bytes a second towards the client, None for all there are."""
+    """Forwards to a loopback port. `rate`: bytes a second towards the client, None for all there are.
 
-    def __init__(self, target: int) -> None:
+    tls: what is spoken with the client, where it is more than TCP
+    """
+
+    def __init__(self, target: int, tls: ssl.SSLContext | None = None) -> None:
+        self._tls = tls
         self.rate: float | None = None
         self._target = target
         self._open = threading.Event()
@@ -45,6 +50,7 @@ class TcpProxy:
         while True:
             try:
                 client, _ = self._listener.accept()
+                client = client if self._tls is None else self._tls.wrap_socket(client, server_side=True)
                 server = socket.socket()
                 server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _PIECE)  # what waits here is not on its way
                 server.connect(("127.0.0.1", self._target))
