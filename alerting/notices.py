@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from alerting import replicas
 from alerting.config import Watch
 from alerting.lifecycle import Alert, Change
 from alerting.store.events import NewEvent
@@ -69,7 +70,7 @@ def observed(watch: Watch, observation: Observation, before: State | None) -> li
     happened = observation.facts.get("netdata_alerts")  # a spike may have come and gone between two equal looks
     if previous is not None and _standing(previous) == _standing(observation) and not happened:
         return []
-    return live(watch, observation) + _connected(watch, observation, previous)
+    return live(watch, observation) + _connected(watch, observation, previous) + _lag(watch, observation, previous)
 
 
 def live(watch: Watch, observation: Observation) -> list[NewEvent]:
@@ -78,7 +79,8 @@ def live(watch: Watch, observation: Observation) -> list[NewEvent]:
     if sort == "server":
         return [NewEvent("server.health_updated", _server(watch.name, observation.facts), watch.organization)]
     if sort == "environment":
-        return [NewEvent("replica.health_updated", _replica(watch.name, observation.facts), watch.organization)]
+        data = {"environment_id": watch.name, **replicas.health(observation)}
+        return [NewEvent("replica.health_updated", data, watch.organization)]
     if sort == "check":
         return [NewEvent("check.updated", _check(watch.name, observation), watch.organization)]
     if sort == "heartbeat":
@@ -102,7 +104,8 @@ def _resolved(alert: Alert) -> NewEvent:
 
 def _standing(observation: Observation) -> tuple[Any, ...]:
     facts = observation.facts
-    return observation.status, facts.get("status"), facts.get("streaming_status"), facts.get("containers_unhealthy")
+    serves = facts.get("streaming_status"), facts.get("containers_unhealthy")
+    return observation.status, *serves, *replicas.standing(facts)
 
 
 def _connected(watch: Watch, observation: Observation, previous: Observation | None) -> list[NewEvent]:
@@ -112,13 +115,14 @@ def _connected(watch: Watch, observation: Observation, previous: Observation | N
     return [NewEvent("server.connected", data, watch.organization)]
 
 
+def _lag(watch: Watch, observation: Observation, previous: Observation | None) -> list[NewEvent]:
+    before = previous.facts if previous is not None else {}
+    data = replicas.lag_alert(watch.name, observation.facts, before) if watch.sort == "environment" else None
+    return [] if data is None else [NewEvent("replica.lag_alert", data, watch.organization)]
+
+
 def _server(name: str, facts: Mapping[str, Any]) -> dict[str, Any]:
     return {"server_id": name, **{field: facts.get(field) for field in _SERVER_FIELDS}}
-
-
-def _replica(name: str, facts: Mapping[str, Any]) -> dict[str, Any]:
-    fields = ("status", "lag_bytes", "lag_seconds", "last_check", "error_message")
-    return {"environment_id": name, **{field: facts.get(field) for field in fields}}
 
 
 def _check(name: str, observation: Observation) -> dict[str, Any]:

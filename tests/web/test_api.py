@@ -225,7 +225,8 @@ def test_checks_with_what_was_last_seen(team: Team) -> None:
 
 def test_replicas(team: Team) -> None:
     bob, path = team.client("bob"), "/monitoring/environments/shop/replicas/health"
-    assert bob.get(path).json["status"] == "unknown"
+    unseen = bob.get(path).json
+    assert (unseen["status"], unseen["error_message"], unseen["last_check"]) == ("error", "not looked at yet", None)
     observe("environment/shop", facts=ONLINE)
     health = bob.get(path).json
     assert health["environment_id"] == "shop"
@@ -233,8 +234,15 @@ def test_replicas(team: Team) -> None:
     assert health["error_message"] is None
     (listed,) = bob.get("/monitoring/environments").json["items"]
     assert listed["replica"] == health
+    assert schemas.faults("api/replica_health", health) == schemas.faults("api/replica_health", unseen) == []
+    observe("environment/shop", "unknown", facts=ONLINE)
+    unsure = bob.get(path).json  # the facts are those of the look before
+    assert (unsure["status"], unsure["lag_bytes"], unsure["lag_seconds"]) == ("error", None, None)
+    assert unsure["error_message"] == "as seen"
     team.now += 361
-    assert bob.get(path).json["status"] == "unknown"
+    stale = bob.get(path).json
+    assert (stale["status"], stale["lag_bytes"]) == ("error", None)
+    assert stale["error_message"] == "not looked at since 2027-01-15T08:00:00.000Z"
     assert bob.get("/monitoring/environments/nothing/replicas/health").status_code == 404
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from flask import Blueprint, Response
 
+from alerting import replicas
 from alerting.config import Environment
 from alerting.notices import rfc3339
 from probes._machinery.netdata_containers import RUNNING, matches
@@ -12,7 +13,7 @@ from web.api import servers
 from web.auth import known_caller, require
 from web.errors import not_found
 from web.state import vedette
-from web.watched import UNKNOWN, VIEW, Watched, one, visible
+from web.watched import VIEW, Watched, one, visible
 
 blueprint = Blueprint("environments", __name__)
 
@@ -89,21 +90,14 @@ def _is_named(container: str, environment: Environment) -> bool:
 
 
 def replica(environment: Watched) -> dict[str, Any]:
-    """A replica's health: online, lagging, offline, error; `unknown` where the last look is too long ago."""
-    seen = None if environment.state is None else environment.state.observation
-    facts = {} if seen is None else seen.facts
-    return {
-        "environment_id": environment.watch.name,
-        "status": facts.get("status") or UNKNOWN if environment.known else UNKNOWN,
-        "lag_bytes": facts.get("lag_bytes"),
-        "lag_seconds": facts.get("lag_seconds"),
-        "error_message": _error(environment, facts.get("error_message")),
-        "last_check": None if seen is None else facts.get("last_check") or rfc3339(seen.at),
-        "since": rfc3339(environment.since),
-    }
+    """A replica's health (`schemas/api/replica_health.json`). Where nobody could tell, or not for long: an error."""
+    return {"environment_id": environment.watch.name, **_health(environment), "since": rfc3339(environment.since)}
 
 
-def _error(environment: Watched, told: str | None) -> str | None:
+def _health(environment: Watched) -> dict[str, Any]:
     if environment.state is None:
-        return "not looked at yet"
-    return f"not looked at since {rfc3339(environment.since)}" if environment.stale else told
+        return replicas.unseen("not looked at yet", None)
+    health = replicas.health(environment.state.observation)
+    if environment.stale:
+        return replicas.unseen(f"not looked at since {rfc3339(environment.since)}", health["last_check"])
+    return health
