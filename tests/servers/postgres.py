@@ -173,7 +173,7 @@ class PostgresPair:
         self.primary.run("initdb", "-D", str(self.primary.data), "-U", USER, "-A", "trust", "-E", "UTF8",
                          "--locale=C", "--no-sync")  # fmt: skip
         self.primary.start()
-        self._copy(self.primary, self.standby, self.primary.port, NAME, SLOT)
+        self._copy(self.standby, NAME, SLOT)
         self.standby.start()
         self.wait_streaming()
         return self
@@ -181,12 +181,13 @@ class PostgresPair:
     def add_standby(self, folder: str, name: str | None, source: PostgresServer | None = None) -> PostgresServer:
         """One more standby, streaming from the primary or from `source`, under `name` or none, without a slot."""
         added, upstream = PostgresServer(self.home, folder, self._programs), source or self.primary
-        self._copy(upstream, added, upstream.port, name, None)
+        self._copy(added, name, None)
+        called = f" application_name={name}" if name else ""
+        added.settings["primary_conninfo"] = f"host=127.0.0.1 port={upstream.port} user={USER}{called}"
         self._further.append(added)
         added.start()
-        wait_until(
-            lambda: added.sql("SELECT 1 FROM pg_stat_wal_receiver WHERE status = 'streaming'"), _PATIENCE, folder
-        )
+        streams = "SELECT 1 FROM pg_stat_wal_receiver WHERE status = 'streaming'"
+        wait_until(lambda: added.sql(streams), _PATIENCE, f"the standby {folder} to stream")
         return added
 
     def proxied(self) -> TcpProxy:
@@ -199,12 +200,10 @@ class PostgresPair:
         self.wait_streaming()
         return proxy
 
-    def _copy(
-        self, upstream: PostgresServer, to: PostgresServer, port: int, name: str | None, slot: str | None
-    ) -> None:
-        source = f"host=127.0.0.1 port={port} user={USER}" + (f" application_name={name}" if name else "")
-        upstream.run("pg_basebackup", "-d", source, "-D", str(to.data), "-R", "-X", "stream", "-c", "fast", "--no-sync",
-                     *(("-C", "-S", slot) if slot else ()))  # fmt: skip
+    def _copy(self, to: PostgresServer, name: str | None, slot: str | None) -> None:
+        source = f"host=127.0.0.1 port={self.primary.port} user={USER}" + (f" application_name={name}" if name else "")
+        self.primary.run("pg_basebackup", "-d", source, "-D", str(to.data), "-R", "-X", "stream", "-c", "fast",
+                         "--no-sync", *(("-C", "-S", slot) if slot else ()))  # fmt: skip
 
     def wait_streaming(self) -> None:
         """Until the standby streams and has replayed everything."""
