@@ -20,7 +20,10 @@ _GATHER = 0.05  # seconds others may join the first of a batch: a transaction ea
 _UNHURRIED = 1.0  # seconds the same of what changes nothing: as much of it as a crash may lose
 _KEPT = 100_000  # observations held in memory while the database cannot take them
 
-Inspect = Callable[[Sequence[Observation]], Sequence[Observation]]
+Inspect = Callable[["Intake", Sequence[Observation]], Sequence[Observation]]
+"""What is to be stored now of a batch: an inspector may leave some out and put them in later, or say better what was
+seen. What it adds to `distrusted` raises nothing.
+"""
 
 
 class Intake:
@@ -28,11 +31,11 @@ class Intake:
 
     configuration  asked for each batch: the last good one
     on_stored      called after each stored batch: alerts may have something to say
-    inspect        what is to be stored of a batch: it may leave some out, or say better what was seen
+    inspect        asked of each batch before it is stored
     """
 
     def __init__(
-        self, configuration: Callable[[], Config], on_stored: Callable[[], None], inspect: Inspect = list
+        self, configuration: Callable[[], Config], on_stored: Callable[[], None], inspect: Inspect | None = None
     ) -> None:
         self._configuration = configuration
         self._on_stored = on_stored
@@ -52,7 +55,7 @@ class Intake:
         if len(self._observed) >= _KEPT:
             return False
         self._observed.append(observation)
-        if not self._quiet.may_be(self._configuration(), observation):
+        if not self._quiet.may_wait(self._configuration(), observation):
             self._called.set()
         return True
 
@@ -64,7 +67,7 @@ class Intake:
     def run(self) -> None:
         """Store until ended and nothing is left."""
         while not self._ending.is_set() or self._observed:
-            batch = self._inspect(self._take())
+            batch = self._inspect(self, self._take()) if self._inspect is not None else self._take()
             if not self._store(batch):
                 return
             if batch:

@@ -18,7 +18,7 @@ from alerting.store.database import encoded, taking_turns
 from alerting.store.subjects import State
 from probes import Observation
 
-_Condition = tuple[str, Callable[[float, float], bool], float]  # metric, operator, threshold
+_Condition = tuple[str, Callable[[float, float], bool], float, int]  # metric, operator, threshold, failures asked for
 
 
 class Quiet:
@@ -26,6 +26,7 @@ class Quiet:
 
     def __init__(self) -> None:
         self._states: dict[str, State] = {}
+        self._repeats: dict[str, int] = {}
         self._conditions: tuple[Config, dict[str, tuple[_Condition, ...]]] = (Config(), {})
         self._interned: dict[tuple[_Condition, ...], tuple[_Condition, ...]] = {}
 
@@ -40,6 +41,10 @@ class Quiet:
             if watch is None:
                 self._states.pop(one.subject, None)
                 continue
+            if before is not None and self._is_repeated(config, watch, before.observation, one):
+                self._repeats[one.subject] = self._repeats.get(one.subject, 0) + 1
+            else:
+                self._repeats.pop(one.subject, None)
             since = before.since if before is not None and before.observation.status == one.status else one.at
             self._states[one.subject] = State(one, watch.kind, watch.organization, since, one.at)
 
@@ -54,11 +59,21 @@ class Quiet:
             return False
         return not any(_holds(condition, one) for condition in self._conditions_on(config, watch))
 
+    def may_wait(self, config: Config, one: Observation) -> bool:
+        """Whether it may wait for others: it changes nothing, or repeats a trouble that was counted to its end."""
+        if self.may_be(config, one):
+            return True
+        watch, repeats = config.watch_of.get(one.subject), self._repeats.get(one.subject, 0)
+        if watch is None or not repeats or one.status == "unknown":
+            return False
+        asked_for = max((condition[3] for condition in self._conditions_on(config, watch)), default=0)
+        return repeats > asked_for and self._is_repeated(config, watch, self._states[one.subject].observation, one)
+
     def store(self, config: Config, observations: Sequence[Observation], now: float) -> list[Observation]:
         """Store those that change nothing, at most one a subject; the rest, which the pipeline must judge."""
         likely = [one for one in observations if self.may_be(config, one)]
         stored = self._store(config, likely, now) if likely else {}
-        self.note(config, stored.values())
+        self._keep(stored.values())
         return [one for one in observations if one.subject not in stored]
 
     def _store(self, config: Config, likely: Sequence[Observation], now: float) -> Mapping[str, Observation]:
@@ -71,6 +86,12 @@ class Quiet:
             return {}
         return {one.subject: one for one in quiet}
 
+    def _keep(self, stored: Iterable[Observation]) -> None:
+        for one in stored:
+            before = self._states[one.subject]
+            self._repeats.pop(one.subject, None)
+            self._states[one.subject] = State(one, before.kind, before.organization, before.since, one.at)
+
     def _write(self, config: Config, quiet: Sequence[Observation]) -> None:
         """The latest states and the samples. Raises _NotAsRemembered where a state is not the one we know."""
         latest, looks = [], []
@@ -82,6 +103,12 @@ class Quiet:
         if subjects.keep_same(latest) != len(latest) or history.append(looks) != len(looks):
             raise _NotAsRemembered
 
+    def _is_repeated(self, config: Config, watch: Watch, before: Observation, one: Observation) -> bool:
+        """Whether both have the same status and break the same rules."""
+        return before.status == one.status and all(
+            _holds(condition, before) == _holds(condition, one) for condition in self._conditions_on(config, watch)
+        )
+
     def _conditions_on(self, config: Config, watch: Watch) -> tuple[_Condition, ...]:
         known = self._conditions
         if known[0] is not config:
@@ -89,7 +116,10 @@ class Quiet:
         found = known[1].get(watch.subject)
         if found is None:
             put = rules.applicable(config, watch)
-            found = tuple((rule.metric_name, OPERATORS[rule.operator], rule.threshold) for rule in put)
+            found = tuple(
+                (rule.metric_name, OPERATORS[rule.operator], rule.threshold, max(rule.failures, watch.failures))
+                for rule in put
+            )
             found = known[1][watch.subject] = self._interned.setdefault(found, found)
         return found
 
@@ -99,6 +129,6 @@ class _NotAsRemembered(Exception):
 
 
 def _holds(condition: _Condition, one: Observation) -> bool:
-    metric, operator, threshold = condition
+    metric, operator, threshold, _ = condition
     value = 0.0 if metric == SILENT_INTERVALS else rules.value_of(one, metric)
     return value is not None and operator(value, threshold)

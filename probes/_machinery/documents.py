@@ -24,7 +24,7 @@ MISSING = _Missing()
 def parse(body: bytes) -> Any:
     """The JSON document in `body`. Raises ValueError, its text one sentence, on anything else."""
     try:
-        return json.loads(body, parse_constant=_no_constant)
+        return _decode(body.decode(json.detect_encoding(body), "surrogatepass"))
     except RecursionError:
         raise ValueError("nested too deeply") from None
     except UnicodeDecodeError:
@@ -213,6 +213,8 @@ def _in_words(name: str, value: Any) -> str:
 def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
+
+_decode = json.JSONDecoder(parse_constant=_no_constant).decode  # made once: every look reads a document
 
 _OPERATORS: Mapping[str, Callable[[Any, Any], Any]] = {
     "==": _equal,

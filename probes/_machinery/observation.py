@@ -33,3 +33,8 @@ class Observation:
 def stamped(seen: Observation, subject: str, at: float) -> Observation:
     """The observation of `subject` at `at`. Every look ends here: `replace` would take five times as long."""
     return Observation(seen.status, seen.values, seen.message, seen.facts, subject, at, seen.duration)
+
+
+def timed(seen: Observation, duration: float) -> Observation:
+    """The observation, which took so many seconds to make."""
+    return Observation(seen.status, seen.values, seen.message, seen.facts, seen.subject, seen.at, duration)

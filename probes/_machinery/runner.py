@@ -4,7 +4,7 @@ import heapq
 import logging
 import select
 import time
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import replace
 from itertools import count
 from secrets import token_hex
@@ -16,7 +16,7 @@ from probes._machinery.exchanges import TRANSPORTS, Exchanges, Transport
 from probes._machinery.guard import address_guard
 from probes._machinery.host import Host
 from probes._machinery.http import HttpLoop
-from probes._machinery.observation import Observation
+from probes._machinery.observation import Observation, timed
 from probes._machinery.requests import HostQuery, HttpRequest, Reply, Request, Sleep, SqlQuery
 from probes._machinery.shared import Shared
 from probes._machinery.sql import SqlThreads
@@ -36,6 +36,7 @@ class Runner:
     http_limit, sql_limit: exchanges and queries at once; further ones wait in line, and their deadlines with them
     denied_networks, allowed_networks: CIDR texts, as `guard.address_guard` has them, for every transport
     ca_file: certificates to trust instead of the system's
+    heard: told every reply that a probe waited for, with the probe's key and its request
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class Runner:
         denied_networks: Iterable[str] = (),
         allowed_networks: Iterable[str] = (),
         ca_file: str | None = None,
+        heard: Callable[[Any, Request, Reply], None] | None = None,
     ) -> None:
         self._epoll = select.epoll()
         self._alarm = Alarm()
@@ -54,6 +56,7 @@ class Runner:
         self._http = HttpLoop(self._epoll, self._allowed, ca_file)
         self._sql = SqlThreads(self.wake, self._allowed)
         self._exchanges = Exchanges(self.wake, self._allowed)
+        self._heard = heard
         self._host = Host()
         self._shared = Shared()
         self._lines: dict[Any, Line] = {HttpRequest: Line(http_limit), SqlQuery: Line(sql_limit)}
@@ -79,9 +82,11 @@ class Runner:
 
     def run_once(self, timeout: float) -> list[tuple[Any, Observation]]:
         """Wait up to `timeout` seconds for an event, see to what is due, return what has ended (maybe nothing)."""
+        called = False
         for descriptor, events in self._epoll.poll(self._patience(timeout)):
             if descriptor == self._alarm.descriptor:
                 self._alarm.hear()
+                called = True
             else:
                 self._http.on_event(descriptor, events)
         self._http.on_time()
@@ -90,10 +95,8 @@ class Runner:
             others = self._shared.settle(task, reply, time.monotonic())
             for each in (task, *others):
                 self._advance(each, reply)
-        for query in self._sql.finished():
-            self._end_job(self._lines[SqlQuery], query)
-        for exchange in self._exchanges.finished():
-            self._end_job(self._line_of(exchange.request, TRANSPORTS[type(exchange.request)]), exchange)
+        if called:
+            self._end_jobs()
         self._ring_timers()
         self._let_in()
         done, self._done = self._done, []
@@ -130,6 +133,8 @@ class Runner:
         """Give a probe its reply, and see to what it asks for next."""
         task.turn += 1
         task.job = None
+        if reply is not None and task.request is not None and self._heard is not None:
+            self._heard(task.key, task.request, reply)
         try:
             request = task.probe.send(reply)
             while (at_hand := self._at_hand(request)) is not None:
@@ -150,6 +155,7 @@ class Runner:
         return None
 
     def _serve(self, task: Task, request: Request) -> None:
+        task.request = request
         transport = TRANSPORTS.get(type(request))
         line = self._line_of(request, transport) if transport else self._lines.get(type(request))
         if isinstance(request, HttpRequest) and request.share_seconds and self._shared.join(request, task):
@@ -194,6 +200,12 @@ class Runner:
                 task, request = line.waiting.popleft()
                 if task in self._tasks:
                     self._send(line, task, request)
+
+    def _end_jobs(self) -> None:
+        for query in self._sql.finished():
+            self._end_job(self._lines[SqlQuery], query)
+        for exchange in self._exchanges.finished():
+            self._end_job(self._line_of(exchange.request, TRANSPORTS[type(exchange.request)]), exchange)
 
     def _end_job(self, line: Line, job: Job) -> None:
         """It has ended elsewhere: its place is free, and its reply counts unless its time was up before."""
@@ -261,7 +273,7 @@ class Runner:
         self._tasks.discard(task)
         if not isinstance(observation, Observation):
             observation = _broken(task.key, TypeError(f"returned {type(observation).__name__}, no observation"))
-        self._done.append((task.key, replace(observation, duration=task.seconds())))
+        self._done.append((task.key, timed(observation, task.seconds())))
 
 
 def run(
