@@ -88,11 +88,13 @@ def probe(
         status_code = {"status_code": reply.status} if reply.error is None else {}
         return Observation("critical", took | status_code, trouble, _carried(previous))
     judged, drift = judge(config, document), None
-    keepable = len(reply.body) <= _MOST_KEPT
+    keepable, words = len(reply.body) <= _MOST_KEPT, ""
     if keepable and config.get("drift", True):
         judged, drift = _compared(config, judged, now, previous)
+    elif "baseline" not in config and config.get("drift", True):
+        words = f"; over {_MOST_KEPT} bytes, too long to be kept as a baseline"
     facts = {"document": document if keepable else None, "drift": drift}
-    return Observation(judged.status, took | _values(document, judged), _message(judged, reply), facts)
+    return Observation(judged.status, took | _values(document, judged), _message(judged, reply) + words, facts)
 
 
 def faults(config: Mapping[str, Any]) -> list[Fault]:

@@ -79,6 +79,7 @@ def test_a_large_document_is_judged_and_not_kept(http_target: HttpTarget) -> Non
     seen = look(http_target, DOCUMENT | {"padding": "x" * 70_000}, expect={"name": "crm"})
     assert seen.status == "ok"
     assert seen.facts == {"document": None, "drift": None}
+    assert seen.message.endswith("; over 65536 bytes, too long to be kept as a baseline")
 
 
 def test_switches_are_values_too(http_target: HttpTarget) -> None:
