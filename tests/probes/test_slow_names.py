@@ -23,7 +23,7 @@ silent = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 fcntl.ioctl(silent, 0x8914, struct.pack("16sh14x", b"lo", 1))  # the loopback interface up
 silent.bind(("127.0.0.53", 53))
 target, runner = HttpTarget(), Runner()
-names = [f"silent-{number}.test" for number in range(12)]
+names = [f"silent-{number}.test" for number in range(60)]
 
 def fetch(name, timeout):
     began = time.monotonic()
@@ -38,11 +38,8 @@ def round_of(names, timeout):
         done |= {key: [seen.message, seen.values["after"]] for key, seen in runner.run_once(1)}
     return done
 
-first = round_of(names, 0.5)
-end = time.monotonic() + 20
-while round_of(["sound.test"], 0.2)["sound.test"][0] and time.monotonic() < end:
-    pass
-second = round_of([*names, "sound.test"], 0.7)
+first = round_of([*names, "sound.test", "127.0.0.1"], 1.0)
+second = round_of([*names, "sound.test"], 1.0)
 began = time.monotonic()
 runner.close()
 print(json.dumps({"first": first, "second": second, "closing": time.monotonic() - began}))
@@ -65,11 +62,12 @@ def scene(tmp_path: Path) -> dict[str, dict[str, tuple[str, float]]]:
 def test_silent_name_servers_hold_up_neither_deadlines_nor_other_names(
     scene: dict[str, dict[str, tuple[str, float]]],
 ) -> None:
-    for name, (message, after) in scene["first"].items():
-        assert message == f"name not resolved within 0.5 s: {name}"
-        assert 0.4 < after < 1.4
-    message, after = scene["second"].pop("sound.test")
-    assert message == ""
-    assert after < 0.4  # the others, known for slow, are asked for apart and stand in nobody's way
-    assert all(message.startswith("name not resolved within 0.7 s") for message, _ in scene["second"].values())
+    for done in (scene["first"], scene["second"]):
+        for name in ("sound.test", "127.0.0.1"):
+            message, after = done.pop(name, ("", 0.0))
+            assert message == ""
+            assert after < 0.7
+        for name, (message, after) in done.items():
+            assert message == f"name not resolved within 1 s: {name}"
+            assert 0.9 < after < 2
     assert scene["closing"] < 0.5  # type: ignore[operator]  # the resolver's own patience is not ours

@@ -3,11 +3,13 @@
 import gzip
 import ipaddress
 import json
+import re
 import ssl
 import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from hashlib import md5
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -141,6 +143,16 @@ class _Handler(BaseHTTPRequestHandler):
 
     def at_echo(self, _: dict[str, str]) -> None:
         self._json(self.server.target.asked[-1])
+
+    def at_digest(self, _: dict[str, str]) -> None:
+        """Signed in is who knows that alice's password is s3cr3t, by MD5 as RFC 2069 has it."""
+        said = dict(re.findall(r'(\w+)="?([^",]+)', self.headers.get("Authorization", "")))
+        secret = md5(b"alice:here:s3cr3t").hexdigest()
+        asked = md5(f"{self.command}:{said.get('uri')}".encode()).hexdigest()
+        if said.get("response") == md5(f"{secret}:n0nce:{asked}".encode()).hexdigest():
+            self._send(200, b"welcome")
+        else:
+            self._send(401, b"who are you?", {"WWW-Authenticate": 'Digest realm="here", nonce="n0nce"'})
 
     def at_headers(self, query: dict[str, str]) -> None:
         self._send(200, b"see above", query)
