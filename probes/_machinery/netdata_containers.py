@@ -154,7 +154,7 @@ def _charted(name: str, charts: Mapping[str, Mapping[str, Any]], since: float) -
     load = dimensions(charts.get("cpu"))
     used, limit = share(dimensions(charts.get("mem_usage_limit")), ("used", "available"))
     if used is None:
-        used = dimensions(charts.get("mem_usage")).get("ram")
+        used = dimensions(charts.get("mem_usage")).get("ram") or None  # nothing runs in no memory: a first row
     networks = [dimensions(chart) for metric, chart in charts.items() if metric.startswith("net_")]
     return _container(
         name,

@@ -11,9 +11,13 @@ from probes._machinery.netdata_answers import Charts
 from probes._machinery.netdata_containers import FIELDS, Container, by_charts, by_docker, fleet
 from probes._machinery.netdata_ssh import Docker
 from probes._machinery.runner import run
+from tests.servers.cgroups import Cgroups
+from tests.servers.netdata import NetdataAgent
 from tests.servers.netdata_replay import ANSWERS, NetdataReplay
+from tests.waiting import wait_until
 
 NOW = 1_795_206_877.0
+MIB = 2.0**20
 DATE = "Fri, 20 Nov 2026 20:34:37 GMT"
 
 
@@ -187,3 +191,36 @@ def test_a_stopped_container_is_named_at_night(netdata_replay: NetdataReplay) ->
     assert (seen.status, seen.values["containers_healthy"], seen.values["containers_unhealthy"]) == ("ok", 3, 1)
     assert seen.message.startswith("container webapp_1 is down (stopped); cpu ")
     assert (seen.facts["container_count"], seen.facts["containers_unhealthy"]) == (4, 1)
+
+
+def test_containers_of_a_real_agent_come_and_go(
+    netdata_with_containers: tuple[NetdataAgent, Cgroups], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agent, cgroups = netdata_with_containers
+    monkeypatch.setattr("probes._machinery.netdata_seen._CONTAINERS_FOUND", 0.0)  # no minute of waiting here
+    config = {"url": agent.url, "timeout": 2, "containers": ["shop_*"]}
+    for name in ("shop_web", "other"):
+        cgroups.run(name)
+    seen = run("netdata", config)
+
+    def until(unhealthy: int) -> Observation:
+        def look() -> Observation | None:
+            nonlocal seen
+            seen = run("netdata", config, previous=seen)
+            return seen if seen.values["containers_unhealthy"] == unhealthy and seen.facts["containers"] else None
+
+        return wait_until(look, 60, f"{unhealthy} containers that do not run")
+
+    def measured() -> dict[str, Any] | None:
+        found = {one["container_name"]: one for one in until(0).facts["containers"]}
+        return found["shop_web"] if len(found) == 2 and found["shop_web"]["memory_percent"] else None
+
+    web = wait_until(measured, 60, "both, and their memory")
+    assert (web["status"], web["memory_used_bytes"], web["memory_limit_bytes"]) == ("running", 160 * MIB, 256 * MIB)
+    assert (web["memory_percent"], web["cpu_percent"]) == (62.5, 0)
+    cgroups.stop("shop_web")
+    gone = until(1)
+    assert gone.message.startswith("container shop_web is down (")
+    assert (gone.values["container_count"], gone.values["containers_healthy"]) == (2, 1)
+    cgroups.run("shop_web")
+    assert "is down" not in until(0).message

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from tests.needing import need
+from tests.servers.cgroups import Cgroups
 from tests.servers.freezing import wait_frozen
 from tests.waiting import free_port, wait_until
 
@@ -91,7 +92,7 @@ to: silent
 class NetdataAgent:
     """One agent with a directory of its own below `root`, its GUID set beforehand."""
 
-    def __init__(self, root: Path, name: str, stream: str = "", alarms: str = "") -> None:
+    def __init__(self, root: Path, name: str, stream: str = "", alarms: str = "", cgroups: str = "") -> None:
         self.name, self.guid, self.port = name, str(uuid.uuid4()), free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.home = root / name
@@ -101,6 +102,8 @@ class NetdataAgent:
         (self.home / "etc/.opt-out-from-anonymous-statistics").touch()
         health = "yes" if alarms else "no"
         settings = _SETTINGS.format(user=getpass.getuser(), name=name, home=self.home, port=self.port, health=health)
+        if cgroups:
+            settings = settings.replace("cgroups = no", "cgroups = yes") + cgroups
         (self.home / "etc/netdata.conf").write_text(settings)
         if alarms:
             (self.home / "etc/health.d").mkdir()
@@ -199,9 +202,8 @@ def _directory() -> Path:
     return Path(tempfile.mkdtemp(prefix="vnd-"))
 
 
-def _agent(alarms: str = "") -> Iterator[NetdataAgent]:
-    root = _directory()
-    agent = NetdataAgent(root, "web-1", alarms=alarms).start()
+def _agent(root: Path, alarms: str = "", cgroups: str = "") -> Iterator[NetdataAgent]:
+    agent = NetdataAgent(root, "web-1", alarms=alarms, cgroups=cgroups).start()
     try:
         agent.wait_data()
         yield agent
@@ -213,19 +215,28 @@ def _agent(alarms: str = "") -> Iterator[NetdataAgent]:
 @pytest.fixture(scope="session")
 def netdata_agent() -> Iterator[NetdataAgent]:
     """An agent for all tests that leave it as they found it."""
-    yield from _agent()
+    yield from _agent(_directory())
 
 
 @pytest.fixture
 def fresh_netdata_agent() -> Iterator[NetdataAgent]:
     """An agent of its own for a test that kills or freezes it; a few seconds."""
-    yield from _agent()
+    yield from _agent(_directory())
 
 
 @pytest.fixture
 def alarmed_netdata_agent() -> Iterator[NetdataAgent]:
     """An agent with an alarm of its own, raised some seconds after its start."""
-    yield from _agent(_ALARM)
+    yield from _agent(_directory(), _ALARM)
+
+
+@pytest.fixture
+def netdata_with_containers() -> Iterator[tuple[NetdataAgent, Cgroups]]:
+    """An agent, and the containers it sees: none yet."""
+    root = _directory()
+    cgroups = Cgroups(root / "cgroups")
+    for agent in _agent(root, cgroups=cgroups.settings):
+        yield agent, cgroups
 
 
 @pytest.fixture

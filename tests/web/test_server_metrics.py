@@ -232,6 +232,9 @@ def test_an_environment_and_its_containers(small_team: Team) -> None:
     assert (found["container_count"], found["containers_healthy"], found["containers_unhealthy"]) == (3, 1, 2)
     bare = bob.get("/monitoring/environments/bare/metrics").json
     assert (bare["server_id"], bare["summary"], bare["containers"], bare["container_count"]) == (None, None, [], None)
+    listed = {item["id"]: item for item in bob.get("/monitoring/environments").json["items"]}
+    assert set(listed) == {"shop", "bare"}
+    assert listed["shop"]["replica"] is not None and listed["bare"]["replica"] is None
     for path in ("theirs/metrics", "none/metrics"):
         assert bob.get(f"/monitoring/environments/{path}").status_code == 404
     assert small_team.client("charlie").get("/monitoring/servers/prod-1/metrics").status_code == 404

@@ -21,8 +21,11 @@ blueprint = Blueprint("environments", __name__)
 @blueprint.get("/monitoring/environments")
 @require(VIEW)
 def list_environments() -> Response:
-    """Every environment whose replica is watched."""
-    return listed(shown(environment) for environment in visible("environment"))
+    """Every environment: those whose replica is watched, then those without one."""
+    watched = visible("environment")
+    names = {each.watch.name for each in watched}
+    others = [each for each in vedette().config.environments if each.name not in names and _may_see(each)]
+    return listed([*map(shown, watched), *map(_without_replica, others)])
 
 
 @blueprint.get("/monitoring/environments/<name>/replicas/health")
@@ -36,9 +39,8 @@ def show_replica(name: str) -> Response:
 @require(VIEW)
 def show_metrics(name: str) -> Response:
     """The server that one environment runs on, and those of its containers that are the environment's."""
-    where = known_caller().where(VIEW)
     found = next((each for each in vedette().config.environments if each.name == name), None)
-    if found is None or (where is not None and found.organization not in where):
+    if found is None or not _may_see(found):
         raise not_found("environment")
     return answer(metrics(found, one("server", found.server) if found.server else None))
 
@@ -55,6 +57,23 @@ def shown(environment: Watched) -> dict[str, Any]:
         "replica": replica(environment),
         "managed_by": "config",
     }
+
+
+def _without_replica(environment: Environment) -> dict[str, Any]:
+    return {
+        "id": environment.name,
+        "name": environment.name,
+        "organization": environment.organization,
+        "project_id": environment.project,
+        "server_id": environment.server,
+        "replica": None,
+        "managed_by": "config",
+    }
+
+
+def _may_see(environment: Environment) -> bool:
+    where = known_caller().where(VIEW)
+    return where is None or environment.organization in where
 
 
 def metrics(environment: Environment, server: Watched | None) -> dict[str, Any]:
