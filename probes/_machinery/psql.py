@@ -13,7 +13,7 @@ _LONGEST_MESSAGE = 400
 _SQLSTATE = re.compile(r"(?:ERROR|FATAL|PANIC):\s+([0-9A-Z]{5}): ")
 
 # A frozen server hangs psql beyond statement_timeout, and whoever kills docker's command leaves psql in the container.
-_WITHIN = 'command -v timeout >/dev/null 2>&1 && exec timeout -k 1 "$0" "$@"; exec "$@"'
+_IN_TIME = 'command -v timeout >/dev/null 2>&1 && exec timeout -k 1 "$0" "$@"; exec "$@"'
 
 _DOCKER: Sequence[tuple[str, str]] = (
     ("no such container", "there is no such container: docker ps names those there are"),
@@ -40,7 +40,7 @@ def command(config: Mapping[str, Any], sql: str, parameter: str, timeout: float)
     around = _in_container(config["container"], limit, asks) if "container" in config else _plainly(limit, asks)
     return SshCommand(
         login=config["ssh"],
-        command=("timeout", "-k", "1", str(limit + 1), *around),
+        command=tuple(around),
         stdin=f"\\echo {_MARK}\n{sql.replace('%s', _ASKED)};\n".encode(),
         timeout=timeout,
         host_key=config.get("host_key"),
@@ -50,6 +50,8 @@ def command(config: Mapping[str, Any], sql: str, parameter: str, timeout: float)
 
 def read(config: Mapping[str, Any], reply: SshReply) -> SqlReply:
     """What it answered as a query of ours would have; or what went wrong, in words with a remedy."""
+    if reply.error_class == "signal" or reply.exit_status in (124, 137):
+        return SqlReply(error="psql had to be ended there: the server did not answer in time", error_class="timeout")
     if reply.error is not None:
         return SqlReply(error=reply.error, error_class=f"ssh_{reply.error_class}")
     if reply.exit_status == 0:
@@ -62,11 +64,15 @@ def read(config: Mapping[str, Any], reply: SshReply) -> SqlReply:
 
 def _in_container(container: str, limit: int, asks: Sequence[str]) -> list[str]:
     given = [part for name, value in _environment(limit).items() for part in ("-e", f"{name}={value}")]
-    return ["docker", "exec", "-i", *given, container, "sh", "-c", _WITHIN, str(limit), *asks]
+    return [*_within(limit + 1), "docker", "exec", "-i", *given, container, "sh", "-c", _IN_TIME, str(limit), *asks]
 
 
 def _plainly(limit: int, asks: Sequence[str]) -> list[str]:
-    return ["env", *(f"{name}={value}" for name, value in _environment(limit).items()), *asks]
+    return [*_within(limit), "env", *(f"{name}={value}" for name, value in _environment(limit).items()), *asks]
+
+
+def _within(limit: int) -> list[str]:
+    return ["timeout", "-k", "1", str(limit)]
 
 
 def _environment(limit: int) -> dict[str, str]:
@@ -84,8 +90,6 @@ def _failure(config: Mapping[str, Any], reply: SshReply) -> SqlReply:
     """Docker's troubles are told from psql's: by the exit status, and where both use the same one by what was said."""
     status, text = reply.exit_status, _words(reply)
     state = _SQLSTATE.search(reply.stderr)
-    if status in (124, 137):
-        return SqlReply(error="psql had to be ended there: the server did not answer in time", error_class="timeout")
     if status in (126, 127):
         return SqlReply(error=_cannot_run(config, text), error_class="missing")
     if state is not None or status in (2, 3):
