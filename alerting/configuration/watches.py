@@ -12,6 +12,7 @@ from alerting.configuration.heartbeats import watch_of
 from alerting.configuration.lines import Where
 from alerting.configuration.netdata import leans_on, parent_watches, probe_config
 from alerting.configuration.parts import Declared, parents_of, text_of
+from alerting.configuration.pem_files import with_pem
 from alerting.configuration.ssh import read_ssh, with_keys
 from alerting.configuration.targets import takes_pool
 from alerting.configuration.values import seconds
@@ -39,8 +40,8 @@ def watches(parts: Declared, parents: Mapping[str, NetdataParent], findings: Fin
         faulty = any(findings.spoiled((*where, key)) for key in ("kind", "config"))
         if readable and not faulty and not _leans_on_faulty("pools", "pool", item["config"], findings):
             spoiled = findings.spoiled(where)
-            if item["kind"] == "info":
-                item = {**item, "config": with_contract((*where, "config"), item["config"], findings)}
+            with_files = with_contract if item["kind"] == "info" else with_pem
+            item = {**item, "config": with_files((*where, "config"), item["config"], findings)}
             watch = _stub(parts, where, item) if spoiled else _check(parts, where, item)
             yield from _held(watch, (*where, "config"), findings)
     for where, item in parts.items("heartbeats"):
