@@ -63,7 +63,7 @@ def faults(config: Mapping[str, Any]) -> list[Fault]:
         found.append(Fault("/name", f"not a name that can be asked for: {trouble}"))
     found += _server_faults(config)
     for key in ("expect", "exactly"):
-        found += _record_faults(f"/{key}", sort, config.get(key, ()))
+        found += _record_faults(key, sort, config)
     if isinstance(config.get("answers"), Mapping):
         found += condition_faults("", {"answers": config["answers"]})
     return found
@@ -92,12 +92,19 @@ def _server_faults(config: Mapping[str, Any]) -> list[Fault]:
     return host_faults("/server", server[0]) if server else []
 
 
-def _record_faults(pointer: str, sort: str, records: Sequence[str]) -> Iterator[Fault]:
-    for index, record in enumerate(records):
+def _wanted(config: Mapping[str, Any], key: str) -> Sequence[str]:
+    """The records at that key: a list, or one alone."""
+    records: str | Sequence[str] = config.get(key, ())
+    return (records,) if isinstance(records, str) else records
+
+
+def _record_faults(key: str, sort: str, config: Mapping[str, Any]) -> Iterator[Fault]:
+    alone = isinstance(config.get(key), str)
+    for index, record in enumerate(_wanted(config, key)):
         try:
             canonical(sort, record)
         except ValueError as trouble:
-            yield Fault(f"{pointer}/{index}", f"not a record of type {sort}: {trouble}")
+            yield Fault(f"/{key}" if alone else f"/{key}/{index}", f"not a record of type {sort}: {trouble}")
 
 
 def _values(reply: DnsReply, sort: str, answers: Sequence[str]) -> dict[str, float | None]:
@@ -122,11 +129,12 @@ def _failures(config: Mapping[str, Any], reply: DnsReply, answers: Sequence[str]
 
 def _record_failures(config: Mapping[str, Any], answers: Sequence[str]) -> Iterator[str]:
     sort = config.get("type", "A")
-    wanted = [canonical(sort, one) for one in config.get("expect", ())]
+    wanted = [canonical(sort, one) for one in _wanted(config, "expect")]
     if lacking := [one for one in wanted if one not in answers]:
         yield f"{_listed(answers)}, expected {_listed(lacking)} among them"
-    if "exactly" in config and set(answers) != {canonical(sort, one) for one in config["exactly"]}:
-        yield f"{_listed(answers)}, expected exactly {_listed(config['exactly'])}"
+    exact = [canonical(sort, one) for one in _wanted(config, "exactly")]
+    if "exactly" in config and set(answers) != set(exact):
+        yield f"{_listed(answers)}, expected exactly {_listed(exact)}"
     count = config.get("answers", {">": 0} if config.get("rcode", "NOERROR") == "NOERROR" else {})
     if not (lacking or "exactly" in config) and count != {}:
         yield from unmet_value("the number of records", len(answers), count)
@@ -137,7 +145,7 @@ def _rcode(reply: DnsReply) -> str:
 
 
 def _expected(config: Mapping[str, Any]) -> str:
-    wanted = [*config.get("expect", ()), *config.get("exactly", ())]
+    wanted = [*_wanted(config, "expect"), *_wanted(config, "exactly")]
     return _listed(wanted) if wanted else str(config.get("rcode", "an answer"))
 
 

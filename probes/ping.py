@@ -8,11 +8,9 @@ from probes._machinery.observation import Observation
 from probes._machinery.questions import PingReply, PingRequest
 from probes._machinery.requests import Reply, Request
 from probes._machinery.targets import host_faults
-from probes._machinery.times import seconds
 from schemas import Fault
 
 _DEFAULT_COUNT = 3
-_INTERVAL = 0.2  # seconds between two echoes
 _MOST_LOSS = 0.0  # percent
 
 
@@ -37,11 +35,7 @@ def probe(
 
 def faults(config: Mapping[str, Any]) -> list[Fault]:
     """What the schema cannot say."""
-    found = host_faults("/host", config["host"])
-    count, granted = config.get("count", _DEFAULT_COUNT), seconds(config.get("timeout", 10))
-    if count * _INTERVAL >= granted:
-        found.append(Fault("/count", f"{count} echoes take longer than the timeout of {granted:g} s"))
-    return found
+    return host_faults("/host", config["host"])
 
 
 def _values(reply: PingReply) -> dict[str, float | None]:

@@ -68,8 +68,9 @@ class Conversation:
         secured: dict[str, Any] = {}
         if context:
             secured = {"ssl": context, "server_hostname": self.host, "ssl_shutdown_timeout": _PARTING}
+        given, self._socket = self._sock, None  # from here on asyncio closes it: nobody else may, under its feet
         with _handshaking():
-            self._streams = await asyncio.open_connection(sock=self._sock, **secured)
+            self._streams = await asyncio.open_connection(sock=given, **secured)
         if context:
             self.mark("tls_seconds")
             self._stage = "no answer"

@@ -19,7 +19,7 @@ from probes._machinery.connecting import Trouble
 from probes._machinery.names import NameTrouble, addresses
 from probes._machinery.questions import Phases, PingReply, PingRequest
 
-_INTERVAL = 0.2  # seconds between two: ping's own least for who is not root
+_INTERVAL = 0.2  # seconds between two at most; less where patience is short, for half of it is for the answers
 _NOT_ALLOWED = (
     "this machine lets Vedette send no ping; allow it: sysctl -w net.ipv4.ping_group_range='0 2147483647',"
     " or give the process CAP_NET_RAW"
@@ -68,12 +68,13 @@ class _Echoes:
         return len(self._settled) == self._count
 
     async def exchange(self, patience: float) -> None:
-        """Send all, hear all. Raises Trouble where this machine cannot send."""
+        """Send all, hear all that comes within `patience`."""
+        interval = min(_INTERVAL, patience / 2 / self._count)
         hearing = asyncio.ensure_future(self._hear(patience))
         try:
             for sequence in range(self._count):
                 self._send(sequence)
-                await asyncio.wait([hearing], timeout=_INTERVAL)
+                await asyncio.wait([hearing], timeout=interval)
             if not self._all_settled:
                 await hearing
         finally:

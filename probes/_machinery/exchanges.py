@@ -46,9 +46,9 @@ class Transport:
 TRANSPORTS: Mapping[type, Transport] = {
     SshCommand: Transport("ssh", 4, SshReply, lane=host_of),
     TcpRequest: Transport("tcp", 512, TcpReply),
-    TlsRequest: Transport("certificates", 128, TlsReply),
+    TlsRequest: Transport("certificates", 256, TlsReply),
     DnsRequest: Transport("lookups", 256, DnsReply),
-    RedisRequest: Transport("redis_commands", 128, RedisReply),
+    RedisRequest: Transport("redis_commands", 256, RedisReply),
     PingRequest: Transport("echoes", 64, PingReply),
 }
 

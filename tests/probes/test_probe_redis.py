@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 import redis
 
-from probes import Observation
+from probes import Observation, find
 from probes._machinery.redis_errors import in_words
-from probes._machinery.runner import check_config, run
+from probes._machinery.runner import Runner, check_config, run
 from tests.needing import need
 from tests.servers.http_target import HttpTarget
 from tests.servers.redis import running_redis
@@ -272,3 +272,21 @@ def test_a_fault_never_quotes_a_secret() -> None:
     for faulty in ({"url": "redis://:s3cr3t@a b"}, {"host": "a", "password": ["s3cr3t"]}, {"url": "x://u:s3cr3t@h"}):
         assert check_config("redis", faulty)
         assert "s3cr3t" not in repr(check_config("redis", faulty))
+
+
+def test_handshakes_that_are_cut_off_leave_no_trace_for_those_that_follow(silent_port: int, redis_url: str) -> None:
+    runner, done = Runner(), {}
+    hanging = {"host": "127.0.0.1", "port": silent_port, "tls": True, "timeout": 0.3}
+    try:
+        for number in range(30):
+            runner.start(find("redis")(hanging, time.time(), None), number, 10)
+        while len(done) < 30:
+            done |= dict(runner.run_once(1.0))
+        assert {seen.message for seen in done.values()} == {"the TLS handshake was not done within 0.3 s"}
+        for number in range(30, 60):
+            runner.start(find("redis")({"url": redis_url}, time.time(), None), number, 10)
+        while len(done) < 60:
+            done |= dict(runner.run_once(1.0))
+        assert {done[number].status for number in range(30, 60)} == {"ok"}
+    finally:
+        runner.close()
