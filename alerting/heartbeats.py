@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from alerting import pipeline
+from alerting import own, pipeline
 from alerting.config import Config, Watch
 from alerting.store import heartbeats, settings_table, subjects
 from alerting.store.database import reading, taking_turns, transaction
@@ -80,12 +80,14 @@ def look(watches: Sequence[Watch], now: float) -> list[Observation]:
         return [_look(watch, _memory(watch, kept, now), since, now).seen for watch in watches]
 
 
-def note_receiving(now: float) -> None:
-    """Note that pings can arrive now: said again and again by every web process."""
+def note_receiving(config: Config, now: float) -> None:
+    """Note that pings can arrive now: said again and again by every web process, while our own network works."""
     with reading():
         last = settings_table.get(RECEIVING)
-    if last is not None and 0 <= now - last["at"] < _SAY_EVERY:
-        return
+        if last is not None and 0 <= now - last["at"] < _SAY_EVERY:
+            return
+        if own.is_open(config, own.NETWORK, now):
+            return
     goes_on = last is not None and _is_fresh(last, now)
     with transaction():
         settings_table.put(RECEIVING, {"since": last["since"] if goes_on else now, "at": now})

@@ -9,6 +9,9 @@ from alerting.store.database import reading
 from alerting.store.settings_table import SCHEDULER
 from probes import Observation
 
+NETWORK = "network"
+"""The part that is in trouble while our own network is down."""
+
 SCHEDULER_SILENT_AFTER = 120.0
 """Seconds without a scheduler's tick after which web speaks up in its place."""
 
@@ -29,6 +32,12 @@ def observe(config: Config, part: str, fault: str | None, now: float, told_to: I
             continue
         seen = Observation("ok" if fault is None else "critical", {}, fault or "", {}, watch.subject, now)
         pipeline.ingest_own(config, watch, seen, now)
+
+
+def is_open(config: Config, part: str, now: float) -> bool:
+    """Whether a part of Vedette is known to be in trouble."""
+    subjects_of = [pipeline.own_watch(config, part, organization).subject for organization in organizations(config)]
+    return any(alert.resolved_at is None for alert in alerts.standing(subjects_of, now))
 
 
 def scheduler_fault(now: float) -> str | None:

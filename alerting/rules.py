@@ -28,6 +28,10 @@ _SUBJECTS: Mapping[str, tuple[str, ...]] = {
     "info_drift": ("check/*",),
     "info_contract": ("check/*",),
     "heartbeat_missed": ("heartbeat/*",),
+    "deployment_failed": ("environment/*",),
+    "backup_failed": ("environment/*",),
+    "backup_missed": ("environment/*",),
+    "quota_exceeded": ("organization/*",),
     "certificate_expiry": ("check/*",),
     "self": ("self/*",),
 }

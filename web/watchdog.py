@@ -24,7 +24,7 @@ def watch(installed: Vedette, alive: Callable[[], bool]) -> None:
         try:
             installed.refresh()
             if heartbeats.declared(installed.config):
-                heartbeats.note_receiving(installed.clock())
+                heartbeats.note_receiving(installed.config, installed.clock())
             missed = missed + 1 if own.scheduler_fault(installed.clock()) is not None else 0
             if missed >= _SURE_AFTER:
                 stand_in(installed)

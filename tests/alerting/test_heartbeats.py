@@ -24,10 +24,12 @@ CONFIG = Config(
     channels=(OPS,),
 )
 
+OWN = replace(CONFIG, rules=(*CONFIG.rules, *(rule for rule in default_rules() if rule.alert_type == "self")))
+
 
 def ping(at: float, kind: Kind = "success", config: Config = CONFIG, log: str = "", **more: Any) -> None:
     """A ping arrives; a web process runs, or it could not."""
-    heartbeats.note_receiving(NOW + at)
+    heartbeats.note_receiving(CONFIG, NOW + at)
     heartbeats.receive(config, config.watches[0], Ping(NOW + at, kind, **more), log, len(log))
 
 
@@ -35,7 +37,7 @@ def pass_time(begin: float, end: float, config: Config = CONFIG, every: float = 
     """Web and scheduler run from one moment to another. How many pings were missed."""
     missed, at = 0, begin
     while at <= end:
-        heartbeats.note_receiving(NOW + at)
+        heartbeats.note_receiving(config, NOW + at)
         missed += heartbeats.judge_due(config, NOW + at)
         at += every
     return missed
@@ -113,6 +115,16 @@ def test_nobody_is_blamed_while_no_ping_can_arrive(store: str) -> None:
     assert "Vedette itself could not be reached until" in every_alert()[0].message
 
 
+def test_nobody_is_blamed_while_our_own_network_is_down(store: str) -> None:
+    ping(0)
+    pass_time(0, 50 * MINUTE)
+    own.observe(OWN, "network", "there is no route", NOW + 50 * MINUTE)
+    assert pass_time(50 * MINUTE, 3 * HOUR, OWN) == 0
+    own.observe(OWN, "network", None, NOW + 3 * HOUR)
+    assert pass_time(3 * HOUR, 3 * HOUR + 9 * MINUTE, OWN) == 0
+    assert pass_time(3 * HOUR + 9 * MINUTE, 3 * HOUR + 11 * MINUTE, OWN) == 1
+
+
 def test_when_all_was_away_a_ping_within_its_grace_after_our_return_is_in_time(store: str) -> None:
     heartbeats.adopt(CONFIG, NOW)
     ping(0)
@@ -127,7 +139,7 @@ def test_when_all_was_away_a_ping_within_its_grace_after_our_return_is_in_time(s
 def test_a_scheduler_that_was_away_blames_at_once_for_the_web_was_not(store: str) -> None:
     ping(0)
     for at in range(0, 7201, 25):
-        heartbeats.note_receiving(NOW + at)
+        heartbeats.note_receiving(CONFIG, NOW + at)
     assert heartbeats.judge_due(CONFIG, NOW + 7200) == 1
     assert "Vedette itself" not in every_alert()[0].message
 
@@ -138,7 +150,7 @@ def test_what_was_missed_stays_missed_through_our_own_restart(store: str) -> Non
     pass_time(0, 2 * HOUR)
     assert state() == ("critical", "missed")
     heartbeats.adopt(CONFIG, NOW + 5 * HOUR)
-    heartbeats.note_receiving(NOW + 5 * HOUR)
+    heartbeats.note_receiving(CONFIG, NOW + 5 * HOUR)
     heartbeats.adopt(CONFIG, NOW + 5 * HOUR + 1)
     assert state() == ("critical", "missed")
     assert [status for _, _, status in alerts()] == ["triggered"]
@@ -248,17 +260,17 @@ def test_that_no_ping_can_arrive_is_told_of_vedette_itself(store: str) -> None:
     assert fault is not None and "`web`" in fault
     assert heartbeats.deafness(replace(CONFIG, watches=()), NOW + 121, NOW) is None
     own.observe(CONFIG, "web", fault, NOW + 121)
-    heartbeats.note_receiving(NOW + 130)
+    heartbeats.note_receiving(CONFIG, NOW + 130)
     assert heartbeats.deafness(CONFIG, NOW + 130, NOW) is None
 
 
 def test_receiving_is_noted_seldom_and_breaks_with_an_absence(store: str) -> None:
     for at in range(0, 100, 3):
-        heartbeats.note_receiving(NOW + at)
+        heartbeats.note_receiving(CONFIG, NOW + at)
     with reading():
         assert heartbeats.receiving_since(NOW + 99) == NOW
         assert heartbeats.receiving_since(NOW + 200) is None
         assert settings_table.get(heartbeats.RECEIVING)["at"] <= NOW + 99
-    heartbeats.note_receiving(NOW + 200)
+    heartbeats.note_receiving(CONFIG, NOW + 200)
     with transaction():
         assert heartbeats.receiving_since(NOW + 201) == NOW + 200

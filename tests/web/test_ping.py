@@ -281,7 +281,7 @@ def test_pings_are_listed_a_page_at_a_time(small_team: Team) -> None:
 
 def test_heartbeats_are_on_the_page_among_the_checks(small_team: Team) -> None:
     send = sender(small_team)
-    heartbeats.note_receiving(NOW)
+    heartbeats.note_receiving(CONFIG, NOW)
     heartbeats.adopt(CONFIG, NOW)
     send(f"{KEY}/2", "POST", data="<b>no space</b>")
     small_team.now += 180
