@@ -121,7 +121,7 @@ def _is_stale(look: Look, newest: Age) -> Generator[Request, Reply, tuple[bool, 
     age = newest.seconds
     if age is not None and age <= limit:
         return False, every
-    if look.before.has_seen_data and (age is None or age >= _CERTAIN):
+    if look.before.has_stopped(newest) and (age is None or age >= _CERTAIN):
         return True, every
     yield Sleep(max(_SECOND_LOOK, _CERTAIN - (age or 0.0)))
     again = yield from ask(look.config, {"metrics": Call(host_path(look.config) + METRICS)})
@@ -139,7 +139,7 @@ def _went_on(before: Age, reply: HttpReply) -> bool:
 def _gone(look: Look, why: str, **newest: Any) -> Asking:
     """The server is gone, unless a parent says so that has itself just started: its live children look dead then."""
     if look.guid is None:
-        return look.unknown(f"Netdata answers, but {why}", "pending", **newest)
+        return look.unknown(f"Netdata answers, but {why}", "error" if newest else "pending", **newest)
     questions = {"info": Call(INFO, SHARED), "uptime": Call(UPTIME, SHARED)}
     answers = yield from ask(look.config, questions)
     if answers.first.error is not None:

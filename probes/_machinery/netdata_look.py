@@ -46,6 +46,16 @@ class Memory:
         """The facts a look hands on that has none of its own."""
         return {name: self.facts.get(name) for name in KEPT}
 
+    def has_stopped(self, newest: Age) -> bool:
+        """Whether not a row was written since the last look that saw any."""
+        updated: float | None = self.facts.get("last_updated")
+        return updated is not None and newest.updated_at <= updated
+
+    def last_alert(self, api: int) -> int | None:
+        """The newest alarm transition that was read, where this API numbers them as the one that was read by."""
+        known: int | None = self.facts.get("netdata_alert_id")
+        return known if (self.facts.get("netdata_api") == 3) == (api == 3) else None
+
     def is_stale(self, newest: Age, now: float, limit: float) -> bool:
         """Older than a live agent's data can be, and not going on in step with time either: a clock may be behind."""
         if newest.seconds is not None and newest.seconds <= limit:

@@ -42,7 +42,7 @@ def calls(look: Look, about: About) -> dict[str, Call]:
 
 
 def _alarms_path(look: Look, about: About, host: str) -> str:
-    last = look.before.facts.get("netdata_alert_id")
+    last = look.before.last_alert(about.api)
     guid = look.guid or about.guid
     if about.api == 3 and guid:
         return _TRANSITIONS.format(guid, last or 0)

@@ -19,7 +19,7 @@ def seen(look: Look, about: About, answers: Answers, found: Charts, newest: Age,
     """A server that is there: ok, whatever its numbers; rules judge them."""
     thresholds = look.config.get("thresholds", {})
     fleet = _fleet(look, answers, found, newest)
-    own = _alarms(look, answers)
+    own = _alarms(look, about, answers)
     measured = _readings(look, answers, found, fleet)
     facts = {
         **summary(measured, thresholds, look.now),
@@ -39,8 +39,7 @@ def seen(look: Look, about: About, answers: Answers, found: Charts, newest: Age,
     }
     values = {**metrics(facts), "netdata_critical": own.critical, "netdata_warning": own.warning}
     parts = [*_most(fleet.down), said(measured, thresholds) + _skew(look, newest), alarms.said(own.changes)]
-    if answers.docker and answers.docker.error:
-        parts.append(f"containers unknown: {answers.docker.error}")
+    parts.append(_containers_unknown(look, answers, fleet))
     return Observation("ok", values, "; ".join(part for part in parts if part), facts)
 
 
@@ -55,11 +54,16 @@ def _fleet(look: Look, answers: Answers, found: Charts, newest: Age) -> containe
     return containers.fleet(listed, known, patterns, look.now, settled)
 
 
-def _alarms(look: Look, answers: Answers) -> alarms.Alarms:
-    facts = look.before.facts
-    return alarms.alarms(
-        answers.replies.get("alarms"), facts.get("netdata_alert_id"), facts.get("netdata_raised") or {}
-    )
+def _containers_unknown(look: Look, answers: Answers, fleet: containers.Fleet) -> str:
+    if answers.docker and answers.docker.error:
+        return f"containers unknown: {answers.docker.error}"
+    wanted = look.config.get("containers") and fleet.count is None
+    return "containers unknown: its Netdata shows none" if wanted else ""
+
+
+def _alarms(look: Look, about: About, answers: Answers) -> alarms.Alarms:
+    raised = look.before.facts.get("netdata_raised") or {}
+    return alarms.alarms(answers.replies.get("alarms"), look.before.last_alert(about.api), raised)
 
 
 def _readings(look: Look, answers: Answers, found: Charts, fleet: containers.Fleet) -> Readings:

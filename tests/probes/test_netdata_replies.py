@@ -259,3 +259,27 @@ def test_an_old_parent_is_asked_for_each_child(netdata_replay: NetdataReplay) ->
 def charts() -> dict[str, Any]:
     found: dict[str, Any] = json.loads((ANSWERS / "v2.10/child_v1_allmetrics_filter.body").read_bytes())
     return {name: {**chart, "last_updated": NOW} for name, chart in found.items()}
+
+
+def test_a_lone_agent_that_collects_nothing_is_not_a_server_that_is_gone(modern: NetdataReplay) -> None:
+    found = {name: {**chart, "last_updated": NOW - 60} for name, chart in charts().items()}
+    modern.say("/api/v1/allmetrics", 200, json.dumps(found).encode())
+    before = Observation("ok", facts={"last_updated": NOW - 60, "looked_at": NOW - 60, "agent_version": "v2.10.4"})
+    seen = look(modern, before)
+    assert (seen.status, seen.message) == ("unknown", "Netdata answers, but its data is 60 s old")
+
+
+def test_an_upgrade_that_numbers_alarms_anew_makes_no_old_alarm_news(modern: NetdataReplay) -> None:
+    old = {"gi": 1791644633516394, "alert": "disk", "instance": "d", "when": 1, "units": "%",
+           "new": {"status": "CRITICAL", "value": 1}, "old": {"status": "CLEAR", "value": 1}}  # fmt: skip
+    modern.say("/api/v3/alert_transitions", 200, json.dumps({"transitions": [old]}).encode())
+    facts = {"netdata_api": 1, "netdata_alert_id": 1795239798, "last_updated": NOW, "looked_at": NOW}
+    seen = look(modern, Observation("ok", facts=facts))
+    assert (seen.status, seen.facts["netdata_alerts"]) == ("ok", [])
+    assert seen.facts["netdata_alert_id"] == 1791644633516394
+
+
+def test_containers_that_must_run_and_cannot_be_seen_are_said_to_be_unknown(modern: NetdataReplay) -> None:
+    seen = look(modern, containers=["shop_*"])
+    assert seen.message.endswith("; containers unknown: its Netdata shows none")
+    assert seen.values["containers_unhealthy"] is None
