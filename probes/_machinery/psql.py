@@ -23,7 +23,6 @@ _DOCKER: Sequence[tuple[str, str]] = (
     ("permission denied", "the SSH user may not use Docker: make it a member of the group docker"),
     ("cannot connect to the docker daemon", "the Docker daemon does not answer: is it running?"),
 )
-_PROGRAMS = ("docker", "psql", "timeout", "env", "sh")
 
 
 def command(config: Mapping[str, Any], sql: str, parameter: str, timeout: float) -> SshCommand:
@@ -37,10 +36,11 @@ def command(config: Mapping[str, Any], sql: str, parameter: str, timeout: float)
         if key in config:
             asks += [option, str(config[key])]
     asks += ["-d", config.get("database", "postgres")]
-    around = _in_container(config["container"], limit, asks) if "container" in config else _plainly(limit, asks)
     return SshCommand(
         login=config["ssh"],
-        command=tuple(around),
+        command=tuple(
+            _in_container(config["container"], limit, asks) if "container" in config else _plainly(limit, asks)
+        ),
         stdin=f"\\echo {_MARK}\n{sql.replace('%s', _ASKED)};\n".encode(),
         timeout=timeout,
         host_key=config.get("host_key"),
@@ -108,13 +108,10 @@ def _docker(container: str, text: str) -> SqlReply:
 
 
 def _cannot_run(config: Mapping[str, Any], text: str) -> str:
-    named = re.findall(r"[A-Za-z]+", text.replace(str(config.get("container", "")), ""))
-    missing = [program for program in _PROGRAMS if program in named]
-    if "oci" in text.lower() or "exec failed" in text.lower():
-        return f"psql cannot be run in the container {config['container']!r}: {text}"
-    if "docker" in missing:
+    """Which program is missing, and where: docker's daemon speaks of OCI, a shell names what it did not find."""
+    if "container" in config and "oci runtime" not in text.lower() and re.search(r"\bdocker\b", text):
         return f"docker cannot be run there: is it installed, and on the PATH of the SSH user? ({text})"
-    if "container" in config and "psql" in missing:
+    if "container" in config:
         return f"psql cannot be run in the container {config['container']!r}: is it PostgreSQL's? ({text})"
     return f"psql cannot be run there: is it installed, and on the PATH of the SSH user? ({text})"
 

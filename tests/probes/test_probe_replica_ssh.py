@@ -162,7 +162,7 @@ _SOCKET = "permission denied while trying to connect to the Docker daemon socket
         (SshReply(2, "", "FATAL: the database system is starting up"), "starting", "starting up"),
         (SshReply(1, "", "Error response from daemon: something new"), "docker", "something new"),
         (SshReply(1, "", _SOCKET), "docker", "make it a member of the group docker"),
-        (SshReply(126, _OCI, ""), "missing", "psql cannot be run in the container 'pg': OCI runtime"),
+        (SshReply(126, _OCI, ""), "missing", "psql cannot be run in the container 'pg': is it PostgreSQL's? (OCI"),
         (SshReply(127, "", _NO_PSQL), "missing", "psql cannot be run in the container 'pg': is it PostgreSQL's?"),
         (SshReply(127, "", "bash: docker: command not found"), "missing", "docker cannot be run there"),
         (SshReply(137, "", ""), "timeout", "had to be ended there"),
