@@ -62,11 +62,11 @@ def may_see(organization: str | None) -> bool:
     return found is not None and found.may_see(organization)
 
 
-def require(permission: str) -> Callable[[View], View]:
+def require(permission: str, connected: bool = True) -> Callable[[View], View]:
     """Let a view be called only by those who have the permission somewhere: 401 and 403 for the rest.
 
-    What it shows or changes is still to be held to `Caller.where(permission)`. One connection serves the whole view,
-    so this is not for views that stream.
+    What it shows or changes is still to be held to `Caller.where(permission)`. One connection serves the whole view;
+    one that waits for something else than the database goes without (`connected=False`), and reads by itself.
     """
 
     def decorate(view: View) -> View:
@@ -76,7 +76,9 @@ def require(permission: str) -> Callable[[View], View]:
                 raise unauthorized()
             with reading():
                 check(permission)
-                return view(*arguments, **named)
+                if connected:
+                    return view(*arguments, **named)
+            return view(*arguments, **named)
 
         guarded.__dict__["permission"] = permission
         return guarded  # type: ignore[return-value]

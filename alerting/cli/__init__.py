@@ -99,10 +99,15 @@ def watcher_of(settings: Settings) -> Any:
 
 
 def json_argument(text: str) -> Any:
-    """A JSON document given as it is, or as @file. Raises click.BadParameter."""
+    """A JSON document given as it is, as @file, or as @- on stdin, where no process list shows it.
+
+    Raises click.BadParameter.
+    """
     import json
 
     try:
+        if text == "@-":
+            return json.load(sys.stdin)
         return json.loads(Path(text[1:]).read_text("utf-8") if text.startswith("@") else text)
     except (OSError, ValueError) as error:
         raise click.BadParameter(f"not a JSON document: {error}") from error

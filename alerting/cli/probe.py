@@ -9,20 +9,26 @@ import click
 
 import probes
 from alerting.cli import json_argument
+from alerting.config import Config
+from alerting.configuration.reader import ConfigError, ConfigWatcher
+from alerting.configuration.targets import Incomplete, complete
+from alerting.settings import current
 from probes import EXIT_CODES, Observation
 from probes._machinery.runner import check_config, run
 
 
 @click.command()
 @click.argument("kind")
-@click.option("--config", "given", default="{}", help="The probe's configuration: a JSON object, or @file.")
+@click.option("--config", "given", default="{}", help="The probe's configuration: a JSON object, @file, or @-.")
 @click.option("--json", "as_json", is_flag=True, help="Print the observation as JSON.")
 def probe(kind: str, given: str, as_json: bool) -> None:
     """Look once at something of KIND and say what was seen.
 
     Exits 0 when it is ok, 1 for a warning, 2 when critical, 3 when it cannot be told.
     """
-    observation = run(kind, _checked(kind, given))
+    loaded = _loaded()
+    config = _checked(kind, given, loaded)
+    observation = run(kind, config, denied_networks=loaded.denied_networks, allowed_networks=loaded.allowed_networks)
     if as_json:
         click.echo(json.dumps(_record(kind, observation), indent=2))
     else:
@@ -30,13 +36,25 @@ def probe(kind: str, given: str, as_json: bool) -> None:
     sys.exit(EXIT_CODES[observation.status])
 
 
-def _checked(kind: str, given: str) -> Mapping[str, Any]:
+def _loaded() -> Config:
+    """The configuration file, for the networks it denies and the pools and keys it keeps."""
     try:
-        config = json_argument(given)
-    except click.BadParameter as error:
-        _refuse(f"--config: {error.message}")
+        config: Config = ConfigWatcher(current()).config
+    except ConfigError as error:
+        _refuse(str(error))
+    return config
+
+
+def _checked(kind: str, given: str, loaded: Config) -> Mapping[str, Any]:
     if kind not in probes.kinds():
         _refuse(f"there is no probe of kind {kind!r}; there are: {', '.join(probes.kinds())}")
+    try:
+        config = json_argument(given)
+        config = complete(loaded, kind, config, None) if isinstance(config, dict) else config
+    except click.BadParameter as error:
+        _refuse(f"--config: {error.message}")
+    except Incomplete as reason:
+        _refuse(f"--config{reason.pointer}: {reason.message}")
     if faults := check_config(kind, config):
         _refuse("\n".join(f"--config{fault.pointer or ''}: {fault.message}" for fault in faults))
     checked: Mapping[str, Any] = config
