@@ -17,8 +17,9 @@ from alerting.lateness import Lateness
 from alerting.store import baselines, subjects
 from alerting.store.database import reading
 from probes import Observation
+from probes._machinery import descriptors
 from probes._machinery.observation import stamped
-from probes._machinery.runner import Runner
+from probes._machinery.runner import HTTP_AT_ONCE, Runner
 from probes._machinery.times import seconds
 
 logger = logging.getLogger("vedette.scheduler")
@@ -86,7 +87,7 @@ class Prober:
         return not stuck and all(thread.is_alive() for thread in self._threads)
 
     def _probe(self) -> None:
-        runner = Runner(heard=self._connectivity.heard)
+        runner = Runner(http_limit=_http_at_once(), heard=self._connectivity.heard)
         self._round_began = time.monotonic()
         clock = time.time() - self._round_began
         try:
@@ -180,6 +181,14 @@ class Prober:
         if not self._due:
             return _IDLE
         return min(_IDLE, max(0.0, max(self._due[0][0], self._next_slice) - time.monotonic()))
+
+
+def _http_at_once() -> int:
+    """As many exchanges as the process may have sockets for, with half of them left for all else."""
+    most = descriptors.raised() // 2
+    if most < HTTP_AT_ONCE:
+        logger.warning("%d HTTP checks at once instead of %d: the limit of open files is low", most, HTTP_AT_ONCE)
+    return min(most, HTTP_AT_ONCE)
 
 
 class _Place:

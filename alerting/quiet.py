@@ -55,9 +55,14 @@ class Quiet:
             return False
         if (before.kind, before.organization) != (watch.kind, watch.organization) or one.at < before.observation.at:
             return False
-        if notices.observed(watch, one, before) or baselines.is_first(watch, one):
+        # Without facts there is nothing but the status that an event could tell of.
+        if (one.facts or before.observation.facts) and self._is_told(watch, one, before):
             return False
         return not any(_holds(condition, one) for condition in self._conditions_on(config, watch))
+
+    @staticmethod
+    def _is_told(watch: Watch, one: Observation, before: State) -> bool:
+        return bool(notices.observed(watch, one, before)) or baselines.is_first(watch, one)
 
     def may_wait(self, config: Config, one: Observation) -> bool:
         """Whether it may wait for others: it changes nothing, or repeats a trouble that was counted to its end."""

@@ -26,6 +26,7 @@ from alerting.store import database, subjects
 from probes._machinery.runner import Runner
 
 AT_ONCE = 64
+_SLICE = 0.05  # seconds
 FLOOR, OURS, THREADS = "bare libcurl multi loop (floor)", "Runner, JSON judged", "requests in 64 threads, JSON judged"
 SCHEDULED, APSCHEDULER = "Vedette's scheduler, judged and stored", "APScheduler, requests in threads, nothing stored"
 
@@ -65,12 +66,12 @@ def _milliseconds(work: Callable[[str, int], float], url: str, count: int) -> Ca
     return lambda: float(harness.in_child(work, url, count)) / count * 1000
 
 
-def bare_curl(url: str, count: int) -> float:
-    """As little as pycurl lets one do: a body read, a status looked at."""
-    loop = _CurlLoop(url)
+def bare_curl(url: str, count: int, pace: float | None = None) -> float:
+    """As little as pycurl lets one do: a body read, a status looked at. CPU seconds of so many, `pace` a second."""
+    loop = CurlLoop(url)
     loop.run(AT_ONCE)
     before = own_cpu()
-    assert loop.run(count) == count
+    assert loop.run(count, pace) == count
     return own_cpu() - before
 
 
@@ -164,7 +165,7 @@ def _ask(url: str) -> bool:
     return bool(reply.status_code == 200 and reply.json()["status"] == "ok")
 
 
-class _CurlLoop:
+class CurlLoop:
     """libcurl's multi interface told by epoll which sockets are ready."""
 
     def __init__(self, url: str) -> None:
@@ -176,14 +177,15 @@ class _CurlLoop:
         self._multi.setopt(pycurl.M_TIMERFUNCTION, self._set_timer)
         self._free = [self._handle(url) for _ in range(AT_ONCE)]
 
-    def run(self, count: int) -> int:
-        """So many exchanges; how many were answered with 200."""
+    def run(self, count: int, pace: float | None = None) -> int:
+        """So many exchanges, all at full tilt or `pace` a second, begun 20 times a second; how many were answered."""
         begun = ended = good = 0
+        begin = time.monotonic()
         while ended < count:
-            while begun < count and self._free:
+            while begun < self._allowed(count, pace, begin) and self._free:
                 begun += 1
                 self._start(self._free.pop())
-            self._wait()
+            self._wait(_SLICE if pace and begun < count else 1.0)
             _, succeeded, failed = self._multi.info_read()
             for handle in [*succeeded, *(one[0] for one in failed)]:
                 ended += 1
@@ -197,8 +199,14 @@ class _CurlLoop:
         handle.setopt(pycurl.WRITEDATA, handle.body)
         self._multi.add_handle(handle)
 
-    def _wait(self) -> None:
-        patience = 1.0 if self._due is None else max(0.0, self._due - time.monotonic())
+    @staticmethod
+    def _allowed(count: int, pace: float | None, begin: float) -> float:
+        """How many may have begun by now: of a paced run those of the slices of time that are over."""
+        slices = (time.monotonic() - begin) // _SLICE
+        return count if pace is None else min(count, slices * _SLICE * pace)
+
+    def _wait(self, most: float) -> None:
+        patience = most if self._due is None else min(most, max(0.0, self._due - time.monotonic()))
         ready = self._epoll.poll(patience)
         for descriptor, events in ready:
             self._multi.socket_action(descriptor, 2 if events == select.EPOLLOUT else 1)

@@ -24,6 +24,7 @@ _WATCHED = {
 _NAMES_AT_ONCE = 8  # in a multi handle: libcurl resolves in 20 threads there, and a name may take two of them
 _STUCK = 30.0  # seconds a thread may go on asking for a name after we have given up
 _MOST_MULTIS = 64
+_KEPT = 64  # handles that wait for their next exchange: after a burst the rest are let go, for each has its buffers
 _Ended = tuple[Any, HttpReply]
 
 
@@ -50,7 +51,7 @@ class HttpLoop:
         handle.take(request, token)
         trouble = self._send(handle)
         if trouble is not None:
-            self._free.append(handle)
+            self._let_go(handle)
             self._unsent.append((token, trouble))
 
     def cancel(self, token: object) -> bool:
@@ -59,7 +60,7 @@ class HttpLoop:
             return False
         handle, multi = self._running.pop(token)
         multi.let_go(handle, time.monotonic(), too_early=True)
-        self._free.append(handle)
+        self._let_go(handle)
         return True
 
     def on_event(self, descriptor: int, events: int) -> None:
@@ -124,8 +125,14 @@ class HttpLoop:
         except Unfollowable as trouble:
             reply = handle.reply(code, text, str(trouble))
         if reply is not None:
-            self._free.append(handle)
+            self._let_go(handle)
             self._unsent.append((handle.token, reply))
+
+    def _let_go(self, handle: CurlHandle) -> None:
+        if len(self._free) < _KEPT:
+            self._free.append(handle)
+        else:
+            handle.curl.close()
 
     def _multi_for(self, handle: CurlHandle) -> "_Multi":
         """Where the exchange can begin: for a name, where a thread is left to resolve it."""
