@@ -53,6 +53,7 @@ SERVERS = {
     "nginx": Server((("nginx",),), ("nginx",), services=("nginx",)),
     "tinyproxy": Server((("tinyproxy",),), ("tinyproxy-bin",)),
     "microsocks": Server((("microsocks",),), ("microsocks",), services=("microsocks",)),
+    "iproute2": Server((("ip",),), ("iproute2",)),
     "netdata": Server((("netdata",),), ("netdata",), services=("netdata",)),
     "chromium": Server(
         (("chromium", "chromium-browser", "google-chrome"), ("chromedriver",)), ("chromium", "chromium-driver")

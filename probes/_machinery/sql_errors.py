@@ -17,6 +17,12 @@ _STATES: Sequence[tuple[str, str]] = (
 
 # In this order: the first that is found in the text wins. While connecting, PostgreSQL's code never reaches the client.
 _TEXTS: Sequence[tuple[str, str]] = (
+    ("too many open files", "own"),
+    ("could not create socket", "own"),
+    ("cannot assign requested address", "own"),
+    ("cannot allocate memory", "own"),
+    ("can't start new thread", "own"),
+    ("temporary failure in name resolution", "resolver"),
     ("failed to resolve host", "dns"),
     ("could not translate host name", "dns"),
     ("name or service not known", "dns"),
@@ -46,8 +52,8 @@ _TEXTS: Sequence[tuple[str, str]] = (
     ("the dsn cannot be read", "database"),
     ("connection refused", "refused"),
     ("no such file or directory", "refused"),
-    ("network is unreachable", "refused"),
-    ("no route to host", "refused"),
+    ("network is unreachable", "unreachable"),
+    ("no route to host", "unreachable"),
     ("terminating connection", "terminated"),
     ("server closed the connection", "terminated"),
     ("connection is closed", "terminated"),
@@ -57,7 +63,10 @@ _TEXTS: Sequence[tuple[str, str]] = (
 
 REMEDIES = {
     "refused": "is PostgreSQL running there, and does it listen on that address and port?",
+    "unreachable": "is there a way from here to that network?",
     "dns": "is the host's name right?",
+    "resolver": "this machine's name servers do not answer",
+    "own": "this machine lacks something itself",
     "timeout": "the server may be frozen, overloaded or cut off",
     "auth": "check the user, the password and pg_hba.conf",
     "privilege": "run: GRANT pg_monitor TO the monitoring role",
@@ -72,7 +81,9 @@ REMEDIES = {
 
 
 def classify(sqlstate: str | None, text: str) -> str:
-    """refused, dns, timeout, auth, privilege, not_primary, starting, too_many, database, tls, terminated or other."""
+    """refused, unreachable, dns, timeout, auth, privilege, not_primary, starting, too_many, database, tls, terminated,
+    own and resolver where the trouble is this machine's, or other.
+    """
     if sqlstate:
         return next((name for prefix, name in _STATES if sqlstate.startswith(prefix)), "other")
     lowered = text.lower()

@@ -20,7 +20,7 @@ Job = SqlJob | Exchange
 class Task:
     """A probe under way. `turn` counts its requests, so that a timer set for an earlier one is known for stale."""
 
-    __slots__ = ("begun", "deadline", "deadline_seconds", "job", "key", "left", "probe", "turn")
+    __slots__ = ("begun", "deadline", "deadline_seconds", "job", "key", "left", "probe", "request", "turn")
 
     def __init__(self, probe: Running, key: Hashable, deadline_seconds: float) -> None:
         self.probe = probe
@@ -29,6 +29,7 @@ class Task:
         self.deadline: float | None = None
         self.begun: float | None = None
         self.turn = 0
+        self.request: Request | None = None  # what it asked for last
         self.job: Job | None = None
 
     def go_on(self) -> float:
