@@ -57,8 +57,9 @@ def probe(config: Mapping[str, Any], now: float, previous: Observation | None) -
         return (yield from _gone(look, "there is no data of it"))
     stale, every = yield from _is_stale(look, newest)
     if stale:
-        why = f"its data is {newest.seconds or now - newest.updated_at:.0f} s old"
-        return (yield from _gone(look, why, last_updated=newest.updated_at, looked_at=now))
+        why = f"its data is {look.before.quiet(newest, now):.0f} s old"
+        seen_at = look.before.seen_at(newest, now)
+        return (yield from _gone(look, why, last_updated=newest.updated_at, looked_at=seen_at))
     return seen(look, about, answers, found, newest, every)
 
 
@@ -118,12 +119,11 @@ def _is_stale(look: Look, newest: Age) -> Generator[Request, Reply, tuple[bool, 
         chart = yield from ask(look.config, {"chart": Call(host_path(look.config) + CHART)})
         every = read.update_every(chart.first)
     limit = Memory({"update_every": every}).limit
-    age = newest.seconds
-    if age is not None and age <= limit:
+    if not look.before.is_stale(newest, look.now, limit):
         return False, every
-    if look.before.has_stopped(newest) and (age is None or age >= _CERTAIN):
+    if look.before.is_certain(newest, look.now, _CERTAIN):
         return True, every
-    yield Sleep(max(_SECOND_LOOK, _CERTAIN - (age or 0.0)))
+    yield Sleep(max(_SECOND_LOOK, _CERTAIN - look.before.quiet(newest, look.now)))
     again = yield from ask(look.config, {"metrics": Call(host_path(look.config) + METRICS)})
     return not _went_on(newest, again.first), every
 

@@ -46,10 +46,17 @@ class Memory:
         """The facts a look hands on that has none of its own."""
         return {name: self.facts.get(name) for name in KEPT}
 
-    def has_stopped(self, newest: Age) -> bool:
-        """Whether not a row was written since the last look that saw any."""
-        updated: float | None = self.facts.get("last_updated")
-        return updated is not None and newest.updated_at <= updated
+    def quiet(self, newest: Age, now: float) -> float:
+        """For how many seconds no row was written, as far as its clock and ours can tell."""
+        return max(newest.seconds or 0.0, now - self.looked_at if self._has_stopped(newest) else 0.0)
+
+    def is_certain(self, newest: Age, now: float, after: float) -> bool:
+        """Whether not a row was written since we last saw a new one, and that for so many seconds."""
+        return self._has_stopped(newest) and self.quiet(newest, now) >= after
+
+    def seen_at(self, newest: Age, now: float) -> float:
+        """When the newest row was first seen."""
+        return self.looked_at if self._has_stopped(newest) else now
 
     def last_alert(self, api: int) -> int | None:
         """The newest alarm transition that was read, where this API numbers them as the one that was read by."""
@@ -57,17 +64,23 @@ class Memory:
         return known if (self.facts.get("netdata_api") == 3) == (api == 3) else None
 
     def is_stale(self, newest: Age, now: float, limit: float) -> bool:
-        """Older than a live agent's data can be, and not going on in step with time either: a clock may be behind."""
-        if newest.seconds is not None and newest.seconds <= limit:
-            return False
+        """Older than a live agent's data can be, unless it goes on in step with time: its clock may be wrong."""
         updated: float | None = self.facts.get("last_updated")
-        looked_at: float | None = self.facts.get("looked_at")
-        if updated is None or looked_at is None:
-            return newest.seconds is not None
-        went_on, elapsed = newest.updated_at - updated, now - looked_at
-        if newest.seconds is None:
-            return went_on <= 0 and elapsed > limit
+        if updated is None:
+            return newest.seconds is not None and newest.seconds > limit
+        went_on, elapsed = newest.updated_at - updated, now - self.looked_at
+        if newest.seconds is None or newest.seconds <= limit:
+            return went_on <= 0 and elapsed > limit  # a clock that is ahead makes a dead server's data look fresh
         return went_on <= 0 or went_on < elapsed - limit / 3
+
+    @property
+    def looked_at(self) -> float:
+        """When the newest known row was first seen."""
+        return float(self.facts.get("looked_at") or 0.0)
+
+    def _has_stopped(self, newest: Age) -> bool:
+        updated: float | None = self.facts.get("last_updated")
+        return updated is not None and newest.updated_at <= updated
 
 
 def recall(previous: Observation | None) -> Memory:

@@ -184,6 +184,7 @@ def test_a_parent_that_hides_its_age_is_trusted_after_two_minutes(modern: Netdat
         (60, 0, "ok"),  # in step, fresh
         (60, 40, "ok"),  # in step, its clock behind
         (59, -300, "ok"),  # its clock ahead
+        (0, -300, "critical"),  # its clock ahead, and dead: its data will look fresh for five minutes
         (10, 50, "critical"),  # it stopped soon after the last look
         (40, 20.5, "critical"),  # it stopped a moment ago: certain after a second look
         (0, 60, "critical"),
@@ -203,7 +204,7 @@ def test_old_data_is_a_dead_server_or_a_slow_clock(
     if abs(age) == 40:
         assert "its clock is 40 s behind Netdata's" in seen.message
     if status == "critical":
-        assert f"its data is {age:.0f} s old" in seen.message
+        assert f"its data is {60 if advanced == 0 else age:.0f} s old" in seen.message
         assert seen.facts["status"] == "unreachable"
 
 
@@ -283,3 +284,16 @@ def test_containers_that_must_run_and_cannot_be_seen_are_said_to_be_unknown(mode
     seen = look(modern, containers=["shop_*"])
     assert seen.message.endswith("; containers unknown: its Netdata shows none")
     assert seen.values["containers_unhealthy"] is None
+
+
+def test_looking_often_at_a_dead_server_does_not_keep_it_alive(modern: NetdataReplay) -> None:
+    """Its clock is ahead, and each look alone sees data that has not moved for only five seconds."""
+    found = {name: {**chart, "last_updated": NOW + 300} for name, chart in charts().items()}
+    modern.say(f"/host/{CHILD1}/api/v1/allmetrics", 200, json.dumps(found).encode())
+    modern.say("/api/v1/data", 200, b'{"data":[[1795207144,5000]]}')
+    seen, told = None, []
+    for number in range(9):
+        seen = look(modern, seen, NOW + 5 * number, machine_guid=CHILD1) if number not in (4, 5, 6) else seen
+        told.append(seen.status)
+    assert told[:4] == ["ok"] * 4
+    assert told[-1] == "critical"
