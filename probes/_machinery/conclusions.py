@@ -24,12 +24,17 @@ def fruitless(message: str, error_class: str | None, values: Mapping[str, float 
 
 
 def judged(
-    values: Mapping[str, float | None], failed: Iterator[str], doubts: Iterator[str], said: str, facts: Any = None
+    values: Mapping[str, float | None],
+    failed: Iterator[str],
+    doubts: Iterator[str],
+    said: str,
+    facts: Mapping[str, Any] | None = None,
 ) -> Observation:
     """Critical with what failed, else a warning with the doubts, else ok and `said`."""
-    for status, sentences in (("critical", failed), ("warning", doubts)):
-        if message := "; ".join(sentences):
-            return Observation(status, values, message, facts or {})  # type: ignore[arg-type]
+    if message := "; ".join(failed):
+        return Observation("critical", values, message, facts or {})
+    if message := "; ".join(doubts):
+        return Observation("warning", values, message, facts or {})
     return Observation("ok", values, said, facts or {})
 
 

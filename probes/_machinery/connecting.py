@@ -35,7 +35,7 @@ class Trouble(Exception):
 
 
 async def connected(addresses: Sequence[str], port: int) -> socket.socket:
-    """A socket connected to the first of at least one address that answers. Raises Trouble, of the first address."""
+    """A socket connected to the first of at least one address that answers. Raises Trouble."""
     if len(addresses) == 1:
         return await _connect(addresses[0], port)
     waiting = list(addresses)
@@ -56,11 +56,16 @@ async def connected(addresses: Sequence[str], port: int) -> socket.socket:
                 if not isinstance(trouble, Trouble):
                     raise trouble
                 troubles[running.pop(task)] = trouble
-        raise troubles[addresses[0]]
+        raise _telling([troubles[address] for address in addresses])
     finally:
         for task in running:
             task.cancel()
             task.add_done_callback(_let_go)
+
+
+def _telling(troubles: Sequence[Trouble]) -> Trouble:
+    """The one that says most: a refusal rather than that this machine has no way to one of the addresses."""
+    return next((one for one in troubles if one.error_class not in ("own", "unreachable")), troubles[0])
 
 
 def spelled(address: str, port: int) -> str:

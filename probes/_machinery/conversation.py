@@ -56,7 +56,8 @@ class Conversation:
         """Speak TLS from here on; the session, whose certificate can be asked for."""
         self._stage = "the TLS handshake was not done"
         with _handshaking():
-            self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=server_name or self.host)
+            name = server_name or self._name
+            self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=name)
             await self._drive(self._tls.do_handshake)
         self.mark("tls_seconds")
         self._stage = "no answer"
@@ -67,7 +68,7 @@ class Conversation:
         self._stage = "the TLS handshake was not done" if context else "no answer"
         secured: dict[str, Any] = {}
         if context:
-            secured = {"ssl": context, "server_hostname": self.host, "ssl_shutdown_timeout": _PARTING}
+            secured = {"ssl": context, "server_hostname": self._name, "ssl_shutdown_timeout": _PARTING}
         given, self._socket = self._sock, None  # from here on asyncio closes it: nobody else may, under its feet
         with _handshaking():
             self._streams = await asyncio.open_connection(sock=given, **secured)
@@ -78,11 +79,12 @@ class Conversation:
 
     async def write(self, data: bytes) -> None:
         """Send all of it."""
+        tls = self._tls
         try:
-            if self._tls is None:
+            if tls is None:
                 await _loop().sock_sendall(self._sock, data)
             else:
-                await self._drive(lambda: self._tls.write(data) if self._tls else 0)
+                await self._drive(lambda: tls.write(data))
         except OSError as trouble:
             raise Trouble(f"the connection broke while sending: {_reason(trouble)}", "broken") from None
 
@@ -115,10 +117,11 @@ class Conversation:
         return Trouble(f"{self._stage} within {patience:g} s{whose}", error_class)
 
     async def _next(self, most: int) -> bytes:
-        if self._tls is None:
+        tls = self._tls
+        if tls is None:
             return await _loop().sock_recv(self._sock, most)
         try:
-            return bytes(await self._drive(lambda: self._tls.read(most) if self._tls else b""))
+            return bytes(await self._drive(lambda: tls.read(most)))
         except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
             return b""
 
@@ -142,6 +145,11 @@ class Conversation:
     async def _flush(self) -> None:
         if self._outgoing.pending:
             await _loop().sock_sendall(self._sock, self._outgoing.read())
+
+    @property
+    def _name(self) -> str:
+        """The host as certificates write it."""
+        return self.host.removesuffix(".")
 
     @property
     def _sock(self) -> socket.socket:

@@ -98,6 +98,9 @@ class _Echoes:
                 reply = await self._line.receive(None, left)
             except TimeoutExceeded:
                 return
+            except ICMPSocketError as trouble:
+                self.said = f"not heard: {trouble}"
+                return
             self._take(reply, time.monotonic())
 
     def _take(self, reply: Any, now: float) -> None:

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from functools import lru_cache
 
 EXPIRED, NOT_YET_VALID = 10, 9
-SELF_SIGNED = (18, 19)
 WRONG_NAME = (62, 63, 64)
 
 _SENTENCES: Mapping[int, str] = {
@@ -50,7 +49,7 @@ def believing(trust: str | None = None) -> ssl.SSLContext:
 
     try:
         context = ssl.create_default_context(cadata=trust) if trust else ssl.create_default_context(cafile=ca_bundle())
-    except (ssl.SSLError, UnicodeError) as trouble:
+    except (ssl.SSLError, UnicodeError, TypeError) as trouble:
         raise ValueError("no certificate in PEM") from trouble
     if trust:
         context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # what is named is trusted, authority or not

@@ -222,6 +222,7 @@ def test_running_out_of_descriptors_is_our_own_trouble(smtp_server: SmtpServer) 
         ({"host": "a.example", "port": 80, "pattern": "(?=a)"}, "/pattern", "not a regular expression"),
         ({"host": "a.example", "port": 80, "pattern": "a", "expect": "a"}, "/pattern", "not both"),
         ({"host": "a.example", "port": 80, "ca": "x"}, "/ca", "not a certificate in PEM"),
+        ({"host": "a.example", "port": 80, "ca": "ü"}, "/ca", "not a certificate in PEM"),
         ({"host": "a.example", "port": 80, "timeout": "soon"}, "/timeout", "soon"),
     ],
 )
