@@ -15,6 +15,7 @@ from alerting.store.database import encoded, reading, taking_turns
 from alerting.store.events import NewEvent
 from alerting.store.subjects import State
 from probes import Observation
+from probes._machinery.checking import unmeasured
 
 logger = logging.getLogger("vedette.pipeline")
 
@@ -309,6 +310,8 @@ def _orphaned(config: Config, alert: Alert, now: float) -> bool:
         return _own_orphaned(config, alert, now)
     watch = config.watch_of.get(alert.subject)
     if watch is None or watch.organization != alert.organization:
+        return True
+    if alert.metric_name in unmeasured(watch.kind, watch.config):
         return True
     return all(rules.fingerprint(rule, watch) != alert.fingerprint for rule in rules.applicable(config, watch))
 

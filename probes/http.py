@@ -46,6 +46,15 @@ def faults(config: Mapping[str, Any]) -> list[Fault]:
     return list(config_faults(config))
 
 
+def unmeasured(config: Mapping[str, Any]) -> frozenset[str]:
+    """The values that a check so configured never has."""
+    return frozenset() if _is_about_certificates(config) else frozenset({"certificate_days"})
+
+
+def _is_about_certificates(config: Mapping[str, Any]) -> bool:
+    return "certificate_days" in config or config.get("url", "").lower().startswith("https:")
+
+
 def _request(config: Mapping[str, Any]) -> HttpRequest:
     headers, body = config.get("headers", {}), config.get("body")
     auth = config.get("auth", {})
@@ -72,7 +81,7 @@ def _request(config: Mapping[str, Any]) -> HttpRequest:
         client_certificate=config.get("client_certificate"),
         client_key=config.get("client_key"),
         client_key_password=config.get("client_key_password"),
-        want_certificate="certificate_days" in config or config["url"].lower().startswith("https:"),
+        want_certificate=_is_about_certificates(config),
     )
 
 

@@ -25,6 +25,12 @@ def check_config(kind: str, config: Mapping[str, Any]) -> list[Fault]:
     return list(further(config)) if further else []
 
 
+def unmeasured(kind: str, config: Mapping[str, Any]) -> frozenset[str]:
+    """The values that a probe of that kind has at times, and so configured never; a module may offer them by name."""
+    offered = getattr(import_module(f"probes.{kind}"), "unmeasured", None) if kind in kinds() else None
+    return frozenset(offered(config)) if offered else frozenset()
+
+
 def url_faults(pointer: str, url: str, schemes: Sequence[str] = ("http", "https")) -> list[Fault]:
     """What keeps `url` from being a URL of one of these schemes that leads where a probe may go.
 
