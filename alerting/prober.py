@@ -5,22 +5,20 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import probes
-import schemas
 from alerting import grid
 from alerting.config import Config, Watch
 from alerting.connectivity import Connectivity
 from alerting.intake import Intake
 from alerting.lateness import Lateness
+from alerting.looks import bounded, deadline, whole, with_baseline
 from alerting.store import baselines, subjects
 from alerting.store.database import reading
 from probes import Observation
 from probes._machinery import descriptors
 from probes._machinery.observation import stamped
 from probes._machinery.runner import HTTP_AT_ONCE, Runner
-from probes._machinery.times import seconds
 
 logger = logging.getLogger("vedette.scheduler")
 
@@ -28,7 +26,6 @@ _IDLE = 0.5  # seconds the loop sleeps at most, so that a new configuration or t
 _SLICE = 0.05  # seconds: looks whose turns lie closer together begin together, at half the cost of one by one
 _AT_ONCE = 100  # looks begun before those under way are seen to
 _FIRST_LOOKS = 500.0  # a second, of what was never seen: a new file of thousands must not knock everywhere at once
-_TWO_LOOKS = 30.0
 _STUCK = 60.0  # seconds without a round of the loop after which only a new process helps
 _CLOCK_JUMP = 5.0  # seconds the wall clock may move against the monotonic one before we distrust what we see
 _PAUSE = 10.0  # seconds a round may take before we take it that we were stopped: probes then end as if they had failed
@@ -162,7 +159,7 @@ class Prober:
     def _begin(self, place: "_Place", runner: Runner, now: float) -> None:
         subject = place.watch.subject
         self._running[subject] = place.watch
-        config = _with_baseline(place.watch, place.config, self.baselines.documents)
+        config = with_baseline(place.watch, place.config, self.baselines.documents)
         runner.start(place.probe(config, now, self._last.get(subject)), subject, place.deadline)
 
     def _finish(self, subject: str, seen: Observation, runner: Runner) -> None:
@@ -200,34 +197,8 @@ class _Place:
         self.watch = watch
         self.phase = grid.phase(watch.subject, watch.every)
         self.probe = probes.find(watch.kind)
-        self.config = _bounded(watch)
-        self.deadline = _deadline(watch)
-
-
-def whole(watch: Watch, documents: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The configuration its probe is given: bounded in time, with the baseline of `documents` that is kept for it."""
-    return _with_baseline(watch, _bounded(watch), documents)
-
-
-def _with_baseline(watch: Watch, config: Mapping[str, Any], documents: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The probe's configuration with the baseline that is kept for it."""
-    kept = documents.get(watch.subject) if "baseline" not in watch.config else None
-    return config if kept is None else {**config, "baseline": kept}
-
-
-def _bounded(watch: Watch) -> Mapping[str, Any]:
-    """The probe's configuration with a timeout that ends before its next turn."""
-    if "timeout" not in schemas.load(f"probes/{watch.kind}").get("properties", {}):
-        return watch.config
-    timeout = seconds(watch.config.get("timeout", 10.0))
-    if timeout <= watch.every * 0.9 and "timeout" in watch.config:
-        return watch.config
-    return {**watch.config, "timeout": min(timeout, watch.every * 0.9)}
-
-
-def _deadline(watch: Watch) -> float:
-    """Seconds after which a look is given up. A doubtful first look at a replica looks twice, whatever its interval."""
-    return max(watch.every, _TWO_LOOKS)
+        self.config = bounded(watch)
+        self.deadline = deadline(watch)
 
 
 def observe_once(config: Config, watches: Sequence[Watch], last: Mapping[str, Observation]) -> list[Observation]:
@@ -238,7 +209,7 @@ def observe_once(config: Config, watches: Sequence[Watch], last: Mapping[str, Ob
     try:
         for watch in watches:
             probe = probes.find(watch.kind)(whole(watch, documents), time.time(), last.get(watch.subject))
-            runner.start(probe, watch.subject, _deadline(watch))
+            runner.start(probe, watch.subject, deadline(watch))
         observed: list[Observation] = []
         while len(observed) < len(watches):
             observed += [stamped(one, name, time.time()) for name, one in runner.run_once(_IDLE)]

@@ -4,19 +4,24 @@ import json
 import subprocess
 import sys
 import threading
+import time
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import schemas
 from alerting.config import Organization, Rule, Ssh, Watch
-from alerting.store import subjects
+from alerting.store import database, subjects
 from alerting.store.database import reading
 from tests.databases import database_url, store
 from tests.servers.http_target import HttpTarget
 from tests.servers.postgres import PostgresPair
-from tests.waiting import free_port
+from tests.waiting import free_port, wait_until
+from tests.web.serving import Web, superuser_token
 from tests.web.team import CONFIG, NOW, Team, small_team, team
 
 __all__ = ["database_url", "small_team", "store", "team"]
@@ -220,3 +225,35 @@ def test_the_process_of_a_look_is_told_all_on_stdin(http_target: HttpTarget) -> 
     given = json.dumps({**told, "previous": None})
     done = subprocess.run([sys.executable, "-m", "probes"], input=given, capture_output=True, text=True, check=True)
     assert json.loads(done.stdout)["status"] == "ok"
+
+
+def test_greenlets_go_on_while_somebody_waits_for_a_look(tmp_path: Path, http_target: HttpTarget) -> None:
+    url = f"sqlite:///{tmp_path / 'vedette.db'}"
+    database.open_database(url)
+    database.migrate()
+    with reading():
+        token = superuser_token()
+    website = f'[checks.website]\nkind = "http"\nconfig = {{ url = "{http_target.url("/status/500")}" }}\n'
+    (tmp_path / "vedette.toml").write_text(website)
+    hanging = {"url": http_target.url("/hang"), "timeout": 2}
+    with Web(tmp_path, url) as web, ThreadPoolExecutor() as pool:
+        answer = pool.submit(_post, web, token, "/probes/http", hanging)
+        wait_until(lambda: "/hang" in http_target.hits, 20, "the look to begin")
+        began = time.monotonic()
+        assert web.answers()
+        assert time.monotonic() - began < 1
+        assert not answer.done()
+        assert answer.result()["message"] == "no answer within 2 s"
+        assert _post(web, token, "/monitoring/checks/website/run")["status"] == "critical"
+        assert web.complaints() == []
+    database.close_database()
+
+
+def _post(web: Web, token: str, path: str, body: Any = None) -> Any:
+    data, headers = b"" if body is None else json.dumps(body).encode(), {"Authorization": f"Bearer {token}"}
+    if body is not None:
+        headers["Content-Type"] = "application/json"
+    url = f"http://127.0.0.1:{web.port}/api/v1{path}"
+    request = urllib.request.Request(url, data, headers, method="POST")
+    with urllib.request.urlopen(request, timeout=40) as answer:
+        return json.load(answer)

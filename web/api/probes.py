@@ -8,8 +8,8 @@ from flask import Blueprint, Response
 
 import probes
 from alerting import pipeline
-from alerting.config import Watch
 from alerting.configuration.targets import Incomplete, complete
+from alerting.looks import UNPROBED, whole
 from alerting.notices import rfc3339
 from alerting.store import baselines
 from alerting.store.database import reading
@@ -27,9 +27,6 @@ from web.watched import Watched, one
 
 blueprint = Blueprint("probes", __name__)
 
-PASSIVE = frozenset({"heartbeat"})
-"""Kinds that nobody looks at: these come to us."""
-
 
 @blueprint.post("/probes/<kind>")
 @require(CHANGE, connected=False)
@@ -37,7 +34,7 @@ def run_probe(kind: str) -> Response:
     """Look once at what the body configures (or its `config`), and say what was seen. Nothing is recorded."""
     if kind not in probes.kinds():
         raise Problem(404, f"there is no probe of that kind; there are: {', '.join(probes.kinds())}")
-    if kind in PASSIVE:
+    if kind in UNPROBED:
         raise Problem(409, f"a {kind} is not looked at: it comes to /ping/<key>")
     given, pointer = _given()
     config = _complete(kind, given, pointer)
@@ -76,20 +73,14 @@ def _run(sort: str, name: str) -> Response:
     watch = watched.watch
     if not known_caller().may(CHANGE, watch.organization):
         raise Problem(403, f"this needs the permission {CHANGE} in that organization")
-    if watch.kind in PASSIVE:
+    if watch.kind in UNPROBED:
         raise Problem(409, f"a {watch.kind} is not looked at: it comes by itself")
     state = vedette()
-    seen = look(watch.kind, _whole(watch, documents), file_policy(state.config), _previous(watched))
+    seen = look(watch.kind, whole(watch, documents), file_policy(state.config), _previous(watched))
     observation = replace(seen, subject=watch.subject, at=now())
     pipeline.ingest(state.config, [observation], observation.at)
     shown = _shown(watch.kind, observation)
     return answer({"id": watch.name, **shown, "observed_at": rfc3339(observation.at)})
-
-
-def _whole(watch: Watch, documents: Mapping[str, Any]) -> Mapping[str, Any]:
-    from alerting.prober import whole
-
-    return whole(watch, documents)
 
 
 def _previous(watched: Watched) -> Observation | None:
