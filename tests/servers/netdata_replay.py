@@ -22,7 +22,6 @@ class NetdataReplay:
         self.answers: dict[str, bytes] = {}
         self.asked: list[str] = []
         self.headers: list[dict[str, str]] = []
-        self.closing = threading.Event()
         self._server = _Server(("127.0.0.1", 0), _Handler)
         self._server.replay = self
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
@@ -47,7 +46,6 @@ class NetdataReplay:
         return sum(part in path for path in self.asked)
 
     def close(self) -> None:
-        self.closing.set()
         self._server.shutdown()
         self._server.server_close()
 
