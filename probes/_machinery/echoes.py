@@ -45,7 +45,8 @@ async def serve(request: PingRequest, allowed: Callable[[str], bool]) -> PingRep
     except Trouble as trouble:
         return PingReply(address, error=str(trouble), error_class=trouble.error_class)
     phases = Phases(dns_seconds=resolved, total_seconds=time.monotonic() - began)
-    return PingReply(address, echoes.sent, tuple(echoes.round_trips.values()), echoes.said, phases=phases)
+    silent = None if echoes.heard else "timeout"
+    return PingReply(address, echoes.sent, tuple(echoes.round_trips.values()), echoes.said, None, silent, phases)
 
 
 class _Echoes:
@@ -58,6 +59,7 @@ class _Echoes:
         self._settled: set[int] = set()
         self.round_trips: dict[int, float] = {}
         self.said: str | None = None
+        self.heard = False
 
     @property
     def sent(self) -> int:
@@ -107,6 +109,7 @@ class _Echoes:
         if reply.id != self._own or reply.sequence not in self._sent_at or reply.sequence in self._settled:
             return  # another program's, or a second answer
         self._settled.add(reply.sequence)
+        self.heard = True
         try:
             reply.raise_for_status()
         except ICMPError as refusal:

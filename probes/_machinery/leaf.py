@@ -1,7 +1,6 @@
 """What a certificate says."""
 
 from dataclasses import asdict, dataclass
-from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 from probes._machinery.times import rfc3339
@@ -38,18 +37,19 @@ def read(der: bytes) -> Leaf:
         subject=_spelled(found.subject),
         issuer=_spelled(found.issuer),
         names=_names(found),
-        not_before=found.not_valid_before_utc.replace(tzinfo=UTC).timestamp(),
-        not_after=found.not_valid_after_utc.replace(tzinfo=UTC).timestamp(),
+        not_before=found.not_valid_before_utc.timestamp(),
+        not_after=found.not_valid_after_utc.timestamp(),
         serial=f"{found.serial_number:x}",
     )
 
 
 def _names(certificate: "Certificate") -> tuple[str, ...]:
-    from cryptography.x509 import DNSName, ExtensionNotFound, IPAddress, SubjectAlternativeName
+    from cryptography import x509
+    from cryptography.x509 import DNSName, IPAddress, SubjectAlternativeName
 
     try:
         held = certificate.extensions.get_extension_for_class(SubjectAlternativeName).value
-    except ExtensionNotFound:
+    except (x509.ExtensionNotFound, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, ValueError):
         return ()
     names = [*held.get_values_for_type(DNSName), *map(str, held.get_values_for_type(IPAddress))]
     return tuple(_one_line(name) for name in names[:_MOST])

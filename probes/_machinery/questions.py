@@ -159,7 +159,8 @@ class PingRequest(Patient):
 class PingReply:
     """Round trips in seconds of the echoes that came back; or `error` in words with its class.
 
-    said: what a router on the way answered instead, in words
+    said         what a router on the way answered instead, in words
+    error_class  "timeout" without an error where nothing was heard at all
     """
 
     address: str = ""

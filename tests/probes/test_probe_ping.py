@@ -55,9 +55,10 @@ def test_nobody_there_and_nobody_may_go_there() -> None:
 
 # Runs in a network of its own, where the kernel drops what it is told to.
 _SCENE = """
-import fcntl, json, pathlib, socket, struct, sys
+import asyncio, fcntl, json, pathlib, socket, struct, sys
 lo = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 fcntl.ioctl(lo, 0x8914, struct.pack("16sh14x", b"lo", 1))
+from probes._machinery.questions import PingRequest
 from probes._machinery.runner import run
 kernel = pathlib.Path("/proc/sys/net/ipv4")
 seen = []
@@ -68,6 +69,10 @@ for allowed in ("", "0 0"):  # as it comes, the kernel allows it to no group
 (kernel / "icmp_echo_ignore_all").write_text("1")
 seen.append(run("ping", {"host": "127.0.0.1", "count": 2, "timeout": 1}))
 seen.append(run("ping", {"host": "203.0.113.1", "count": 2, "timeout": 5}))
+from probes._machinery.echoes import serve
+from probes._machinery.reach import answered
+replies = [asyncio.run(serve(PingRequest(host, 1, patience=0.3), lambda _: True)) for host in ("127.0.0.1", "::1")]
+print(json.dumps([answered(reply) for reply in replies]))
 print(json.dumps([[one.status, one.message, dict(one.values)] for one in seen]))
 """
 
@@ -78,7 +83,9 @@ def test_without_rights_with_rights_and_without_an_answer() -> None:
         pytest.skip("this machine lets nobody have a network of their own")
     done = subprocess.run([*apart, sys.executable, "-c", _SCENE], capture_output=True, text=True, timeout=60, cwd=ROOT)
     assert done.returncode == 0, done.stderr
-    raw, unprivileged, silent, nowhere = json.loads(done.stdout)
+    heard, seen = map(json.loads, done.stdout.splitlines())
+    assert heard == [False, True]
+    raw, unprivileged, silent, nowhere = seen
     assert unprivileged[:2] == ["ok", unprivileged[1]] and unprivileged[1].startswith("2 of 2 echoes came back")
     assert raw[:2] == ["ok", raw[1]] and raw[1].startswith("2 of 2 echoes came back")
     assert silent[:2] == ["critical", "127.0.0.1 answered none of 2 echoes within 1 s"]
