@@ -12,7 +12,7 @@ LOCAL = "http://127.0.0.1:19999"
 """Where an agent answers on its own machine."""
 
 _MARK = "--vedette--"
-_CURL = f"curl --fail-early -K -; code=$?; echo; echo '{_MARK}curl'"
+_CURL = f"curl -q --fail-early -K -; code=$?; echo; echo '{_MARK}curl'"
 # A machine without Docker has no containers of Docker's: that is no fault. Restarts are told by `inspect` alone.
 _DOCKER = f"""
 command -v docker >/dev/null || exit $code
@@ -78,7 +78,8 @@ def read(reply: SshReply, names: Sequence[str]) -> tuple[dict[str, HttpReply], D
 def _transfers(urls: Mapping[str, str], headers: Mapping[str, str], timeout: float) -> str:
     """A curl configuration: a transfer a URL, a mark with the status after each."""
     own = [f"header = {_quoted(f'{name}: {value}')}" for name, value in headers.items()]
-    common = ["silent", "show-error", "include", f"max-time = {timeout:g}", f"max-filesize = {_MOST_BYTES}", *own]
+    limits = [f"max-time = {timeout:g}", f"max-filesize = {_MOST_BYTES}"]
+    common = ["silent", "show-error", "include", 'noproxy = "*"', *limits, *own]
     each = [
         "\n".join([*common, f"url = {_quoted(url)}", f'write-out = "\\n{_MARK}{name} %{{http_code}}\\n"'])
         for name, url in urls.items()
@@ -92,8 +93,8 @@ def _quoted(text: str) -> str:
 
 def _http(text: str) -> HttpReply:
     """What `curl -i` printed of one answer."""
-    head, _, body = text.replace("\r\n", "\n").partition("\n\n")
-    first, *lines = head.split("\n")
+    head, _, body = text.partition("\r\n\r\n")
+    first, *lines = head.split("\r\n")
     parts = first.split()
     headers = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
     status = int(parts[1]) if len(parts) > 1 and parts[1].isdecimal() else 0
