@@ -7,6 +7,7 @@ from typing import Any
 
 from probes._machinery import contracts
 from probes._machinery.checking import url_faults
+from probes._machinery.conclusions import fruitless
 from probes._machinery.differences import Difference, differences
 from probes._machinery.documents import (
     MISSING,
@@ -86,7 +87,7 @@ def probe(
     document, trouble = read(reply)
     if trouble:
         status_code = {"status_code": reply.status} if reply.error is None else {}
-        return Observation("critical", took | status_code, trouble, _carried(previous))
+        return replace(fruitless(trouble, reply.error_class, took | status_code), facts=_carried(previous))
     judged, drift = judge(config, document), None
     keepable, words = len(reply.body) <= _MOST_KEPT, ""
     if keepable and config.get("drift", True):

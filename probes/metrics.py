@@ -6,6 +6,7 @@ from typing import Any
 
 from probes._machinery import exposition
 from probes._machinery.checking import url_faults
+from probes._machinery.conclusions import fruitless
 from probes._machinery.counters import Record
 from probes._machinery.limits import LEVELS, OPERATORS, judged
 from probes._machinery.measures import Measure, Reading, measure, reading
@@ -105,7 +106,7 @@ def _look(
 ) -> dict[str, Reading] | Observation:
     """What the answer says of each value; an observation where it is no exposition."""
     if reply.error is not None:
-        return Observation("critical", message=reply.error)
+        return fruitless(reply.error, reply.error_class, {})
     if reply.status != 200:
         return Observation("critical", message=f"HTTP {reply.status}, expected 200")
     if reply.truncated:

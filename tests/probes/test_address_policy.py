@@ -9,7 +9,7 @@ import pytest
 from probes import Observation
 from probes._machinery.guard import REFUSED, address_guard, never, written_address
 from probes._machinery.requests import HttpRequest, Reply, Request, SqlQuery
-from probes._machinery.runner import Runner
+from probes._machinery.runner import Runner, run
 from probes._machinery.tasks import Running
 from tests.servers.http_target import HttpTarget
 from tests.servers.postgres import USER, PostgresPair
@@ -150,3 +150,11 @@ def test_a_databases_other_hosts_are_asked_where_one_leads_nowhere(postgres_pair
     url = f"host=nowhere.invalid,localhost port={port} user={USER} dbname=postgres"
     reply = ask(SqlQuery(url, "SELECT inet_server_addr()::text AS at"), denied=("10.0.0.0/8",))
     assert getattr(reply, "error", "") is None, reply
+
+
+@pytest.mark.parametrize("kind", ["http", "info", "metrics"])
+def test_what_we_deny_is_no_failure_of_the_target(http_target: HttpTarget, kind: str) -> None:
+    values = {"values": {"up": {"sum": "up"}}} if kind == "metrics" else {}
+    seen = run(kind, {"url": http_target.url(), **values}, denied_networks=LOOPBACK)
+    assert (seen.status, seen.message) == ("unknown", REFUSED)
+    assert http_target.hits == []
