@@ -54,6 +54,7 @@ SERVERS = {
     "tinyproxy": Server((("tinyproxy",),), ("tinyproxy-bin",)),
     "microsocks": Server((("microsocks",),), ("microsocks",), services=("microsocks",)),
     "iproute2": Server((("ip",),), ("iproute2",)),
+    "curl": Server((("curl",),), ("curl",)),
     "netdata": Server((("netdata",),), ("netdata",), services=("netdata",)),
     "chromium": Server(
         (("chromium", "chromium-browser", "google-chrome"), ("chromedriver",)), ("chromium", "chromium-driver")

@@ -9,6 +9,7 @@ from probes import Observation
 from probes._machinery.netdata_ssh import read
 from probes._machinery.requests import SshReply
 from probes._machinery.runner import run
+from tests.needing import need
 from tests.servers.netdata import NetdataAgent
 from tests.servers.netdata_replay import NetdataReplay
 from tests.servers.sshd import Sshd
@@ -18,6 +19,12 @@ PS = (
     {"ID": "1123456789ab", "Names": "shop-prod_db", "State": "exited", "Status": "Exited (137) 5 minutes ago"},
 )
 STATS = ({"Name": "shop-prod_web", "CPUPerc": "12.50%", "MemUsage": "64MiB / 256MiB", "MemPerc": "25.00%"},)
+
+
+@pytest.fixture(autouse=True)
+def curl() -> None:
+    """What asks there."""
+    need("curl")
 
 
 def look(sshd: Sshd, url: str, previous: Observation | None = None, **more: Any) -> Observation:
