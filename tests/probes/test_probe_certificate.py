@@ -128,7 +128,7 @@ def test_ports_without_tls_and_without_anybody_are_told(http_target: HttpTarget,
     began = time.monotonic()
     mute = look(silent_port, timeout=0.4)
     assert mute.message == "the TLS handshake was not done within 0.4 s"
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 5
     with showing(None) as port:
         assert look(port).message in (
             "the server closed the connection during the TLS handshake",

@@ -40,10 +40,10 @@ def test_slow_is_a_warning() -> None:
 
 
 def test_many_echoes_in_a_short_time_are_all_sent_and_waited_for() -> None:
-    seen = look(count=50, timeout=1)
+    seen = look(count=30, timeout=2)
     assert seen.status == "ok", seen.message
-    assert seen.message.startswith("50 of 50 echoes came back")
-    assert 0.3 < seen.duration < 0.9
+    assert seen.message.startswith("30 of 30 echoes came back")
+    assert 0.5 < seen.duration < 2
 
 
 def test_nobody_there_and_nobody_may_go_there() -> None:

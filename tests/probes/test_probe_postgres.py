@@ -115,7 +115,7 @@ def test_a_query_without_an_end_is_ended(postgres_pair: PostgresPair) -> None:
     began = time.monotonic()
     seen = look(postgres_pair, "SELECT pg_sleep(60)", timeout=0.5)
     assert seen.status == "critical"
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 10
     assert "0.5 s" in seen.message or "statement timeout" in seen.message
     sleeping = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(60)%'"
     wait_until(lambda: postgres_pair.primary.sql(sleeping) == [(0,)], 10, "the query to be ended there too")

@@ -225,7 +225,7 @@ def test_what_is_no_redis_or_silent_or_gone_is_told(
     began = time.monotonic()
     mute = look(silent_port, timeout=0.4)
     assert (mute.status, mute.message) == ("critical", "no answer within 0.4 s")
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 5
     denied = run("redis", {"host": "127.0.0.1"}, denied_networks=["127.0.0.0/8"])
     assert denied.status == "unknown" and "may not be probed" in denied.message
 

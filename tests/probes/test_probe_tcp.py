@@ -109,7 +109,7 @@ def test_a_silent_port_is_told_after_the_timeout(silent_port: int, full_port: in
     assert (mute.status, mute.message) == ("critical", 'no answer within 0.4 s, expected "220"')
     dropped = look(full_port, timeout=0.4)
     assert (dropped.status, dropped.message) == ("critical", f"no connection to 127.0.0.1:{full_port} within 0.4 s")
-    assert 0.7 < time.monotonic() - began < 3
+    assert 0.7 < time.monotonic() - began < 5
 
 
 def test_the_second_address_is_tried_when_the_first_refuses_or_is_silent(full_port: int) -> None:
@@ -168,7 +168,7 @@ def test_hundreds_of_hanging_targets_delay_no_other(silent_port: int, smtp_serve
         while not done:
             done = dict(runner.run_once(1.0))
         assert done["healthy"].status == "ok", done
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 5
         assert runner.in_flight == 200
     finally:
         runner.close()
