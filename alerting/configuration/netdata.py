@@ -4,10 +4,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from alerting.config import DEFAULT_EVERY, NetdataParent, Watch
+from alerting.configuration.faults import Findings
 from alerting.configuration.lines import Where
 from alerting.configuration.parts import Declared, text_of, texts_of
+from alerting.configuration.values import seconds
 
-_EVERY = 60.0
+_EVERY = DEFAULT_EVERY.get("netdata", 60.0)
 _OWN = ("ssh", "host_key", "private_key", "machine_guid", "own_alarms", "timeout")
 
 Parents = Mapping[str, NetdataParent]
@@ -48,18 +50,21 @@ def leans_on(parts: Declared, item: Mapping[str, Any], parents: Parents) -> str 
     return f"netdata/{name}" if len(parts.organizations) <= 1 else f"netdata/{owner}.{name}"
 
 
-def parent_watches(parts: Declared, parents: Parents) -> Iterator[tuple[Where, Watch]]:
-    """The parents that servers lean on and that are no servers themselves, each once an organization."""
-    told: set[str] = set()
-    for _, item in parts.items("servers"):
-        subject = leans_on(parts, item, parents)
-        if subject is None or not subject.startswith("netdata/") or subject in told:
-            continue
-        told.add(subject)
-        name = item["netdata"]["parent"]
+def parent_watches(parts: Declared, parents: Parents, findings: Findings) -> Iterator[tuple[Where, Watch]]:
+    """The parents that servers lean on and that are no servers themselves, each once an organization.
+
+    A parent is looked at as often as the one of its children that is looked at most often.
+    """
+    children: dict[str, list[Mapping[str, Any]]] = {}
+    for where, item in parts.items("servers"):
+        subject = None if findings.spoiled(where) else leans_on(parts, item, parents)
+        if subject is not None and subject.startswith("netdata/"):
+            children.setdefault(subject, []).append(item)
+    for subject, items in children.items():
+        name = items[0]["netdata"]["parent"]
+        every = min(seconds(item["every"]) if "every" in item else _EVERY for item in items)
         config = {"url": parents[name].url, "own_alarms": False, **_access(parents[name])}
-        every = DEFAULT_EVERY.get("netdata", _EVERY)
-        yield ("netdata", name), Watch(subject, "netdata", parts.organization_of(item) or "", every, config)
+        yield ("netdata", name), Watch(subject, "netdata", parts.organization_of(items[0]) or "", every, config)
 
 
 def _access(parent: NetdataParent) -> dict[str, Any]:

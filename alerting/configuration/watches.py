@@ -28,7 +28,7 @@ def watches(parts: Declared, parents: Mapping[str, NetdataParent], findings: Fin
         if not findings.spoiled(where) and not _leans_on_faulty("netdata", "parent", netdata, findings):
             place = (*where, "netdata") if "netdata" in item else where
             yield from _held(_server(parts, where, item, parents), place, findings)
-    for where, watch in parent_watches(parts, parents):
+    for where, watch in parent_watches(parts, parents, findings):
         yield from _held(watch, where, findings)
     for where, item in parts.items("environments"):
         replica = item.get("replica")

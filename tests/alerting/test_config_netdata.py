@@ -58,6 +58,9 @@ def test_a_parent_is_watched_for_all_its_children_at_once() -> None:
     assert found["server/db"].parents == ("server/alone", "netdata/main")
     assert found["server/alone"].parents == found["server/far"].parents == ()
     parent = found["netdata/main"]
+    assert parent.every == 60
+    often = config_of(FLEET.replace("depends_on", 'every = "5s"\ndepends_on')).watch_of
+    assert (often["netdata/main"].every, often["server/web"].every) == (5, 60)
     assert (parent.kind, parent.config["url"], parent.config["api_key"]) == (
         "netdata", "http://netdata.example:19999", "k3y",
     )  # fmt: skip
