@@ -1,10 +1,12 @@
 """Runs every check on its grid: one thread drives all probes and hands on what they observed."""
 
+import gc
 import heapq
 import logging
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import probes
 from alerting import grid
@@ -26,6 +28,7 @@ _IDLE = 0.5  # seconds the loop sleeps at most, so that a new configuration or t
 _SLICE = 0.05  # seconds: looks whose turns lie closer together begin together, at half the cost of one by one
 _AT_ONCE = 100  # looks begun before those under way are seen to
 _FIRST_LOOKS = 500.0  # a second, of what was never seen: a new file of thousands must not knock everywhere at once
+_COLLECT = (20_000, 20, 20)  # what looks make dies by itself: searching it for cycles as often as usual costs a tenth
 _STUCK = 60.0  # seconds without a round of the loop after which only a new process helps
 _CLOCK_JUMP = 5.0  # seconds the wall clock may move against the monotonic one before we distrust what we see
 _PAUSE = 10.0  # seconds a round may take before we take it that we were stopped: probes then end as if they had failed
@@ -65,6 +68,7 @@ class Prober:
             self.baselines = baselines.fresh(self.baselines)
         self._last = {name: state.observation for name, state in states.items()}
         self._intake.remember(states)
+        gc.set_threshold(*_COLLECT)
         for thread in self._threads:
             thread.start()
 
@@ -201,11 +205,16 @@ class _Place:
         self.deadline = deadline(watch)
 
 
-def observe_once(config: Config, watches: Sequence[Watch], last: Mapping[str, Observation]) -> list[Observation]:
-    """Probe these once, all at the same time, and return what was observed: for a run by cron."""
+def observe_once(
+    config: Config,
+    watches: Sequence[Watch],
+    last: Mapping[str, Observation],
+    heard: Callable[[Any, Any, Any], None] | None = None,
+) -> list[Observation]:
+    """Probe these once, all at the same time, and return what was observed: for a run by cron. `heard`: as Runner's."""
     with reading():
         documents = baselines.fresh(baselines.NONE).documents
-    runner = Runner(denied_networks=config.denied_networks, allowed_networks=config.allowed_networks)
+    runner = Runner(denied_networks=config.denied_networks, allowed_networks=config.allowed_networks, heard=heard)
     try:
         for watch in watches:
             probe = probes.find(watch.kind)(whole(watch, documents), time.time(), last.get(watch.subject))

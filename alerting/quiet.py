@@ -68,11 +68,12 @@ class Quiet:
         """Whether it may wait for others: it changes nothing, or repeats a trouble that was counted to its end."""
         if self.may_be(config, one):
             return True
-        watch, repeats = config.watch_of.get(one.subject), self._repeats.get(one.subject, 0)
-        if watch is None or not repeats or one.status == "unknown":
+        watch, before = config.watch_of.get(one.subject), self._states.get(one.subject)
+        if watch is None or before is None or one.status == "unknown" or self._is_told(watch, one, before):
             return False
+        counted = 1 + self._repeats.get(one.subject, 0)
         asked_for = max((condition[3] for condition in self._conditions_on(config, watch)), default=0)
-        return repeats > asked_for and self._is_repeated(config, watch, self._states[one.subject].observation, one)
+        return counted >= asked_for and self._is_repeated(config, watch, before.observation, one)
 
     def store(self, config: Config, observations: Sequence[Observation], now: float) -> list[Observation]:
         """Store those that change nothing, at most one a subject; the rest, which the pipeline must judge."""

@@ -88,8 +88,16 @@ def _concerns(rule: Rule, watch: Watch) -> bool:
     return (
         rule.organization in (None, watch.organization)
         and (not rule.kinds or watch.kind in rule.kinds)
-        and any(fnmatchcase(watch.subject, pattern) or watch.name == pattern for pattern in patterns)
+        and any(_names(pattern, watch.subject) for pattern in patterns)
     )
+
+
+def _names(pattern: str, subject: str) -> bool:
+    """Whether the pattern means the subject: "check/web*", or its name alone."""
+    sort, slash, rest = pattern.partition("/")
+    if slash and rest == "*" and sort.isalpha():  # most are so, and each is put to each subject
+        return subject.startswith(pattern[:-1])
+    return fnmatchcase(subject, pattern) or subject.partition("/")[2] == pattern
 
 
 def value_of(observation: Observation, metric: str) -> float | None:

@@ -64,7 +64,7 @@ def scheduled(url: str, silent: str, watches: int, every: float, measured: float
         before = _memory()
         config = _config(url, silent, watches, every)
         with _probing(config, watches) as prober:
-            time.sleep(max(every / 2, TIMEOUT + 2))  # the hanging of the first round
+            time.sleep(every + TIMEOUT + 2)  # until all were seen again, the hanging of the first round included
             prober.lateness.forget()
             looks, cpu, missed = _looks(), own_cpu(), prober.missed
             time.sleep(measured)

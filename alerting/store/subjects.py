@@ -75,8 +75,8 @@ def keep_same(rows: Sequence[tuple[Any, ...]]) -> int:
 def restless(now: float) -> set[str]:
     """Subjects on which a rule's condition holds or an alert stands, one held after a person's "resolve" included."""
     rows = execute(
-        "select subject from breach union select subject from alert where resolved_at is null"
-        " union select subject from alert where held_until > ?",
+        "select subject from breach union all select subject from alert where resolved_at is null"
+        " union all select subject from alert where held_until > ?",
         (now,),
     )
     return {subject for (subject,) in rows}
