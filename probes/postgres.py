@@ -26,7 +26,7 @@ def probe(
 ) -> Generator[Request, Reply, Observation]:
     """Critical without an answer or where the value is not as it should be; warning as configured, or when slow.
 
-    Unknown where the user may not read what the query reads, or the query would write.
+    Unknown where the user may not read what the query reads, the query would write, or the value cannot be compared.
     values: result (the first column of the first row, None where it is no number), rows connect_seconds query_seconds
     total_seconds. facts: {"value": …}
     """
@@ -39,6 +39,8 @@ def probe(
     values = _values(reply, seen)
     took = values["total_seconds"] or 0.0
     said = f"{_called(seen)} in {took:.3f} s"
+    if unlike := next(_unlike(config, seen), ""):
+        return Observation("unknown", values, f"{_called(seen)}, which cannot be {unlike}")
     facts = {} if seen is MISSING else {"value": seen[:_MOST_KEPT] if isinstance(seen, str) else seen}
     return judged(values, _failures(config, seen), _doubts(config, seen, took), said, facts)
 
@@ -97,6 +99,18 @@ def _doubts(config: Mapping[str, Any], seen: Any, took: float) -> Iterator[str]:
 def _reached(name: str, config: Mapping[str, Any], seen: Any) -> Iterator[str]:
     if name in config and (condition := met(seen, config[name])):
         yield f"the value is {shown(seen)}, {name} where {condition}"
+
+
+def _unlike(config: Mapping[str, Any], seen: Any) -> Iterator[str]:
+    """What the value cannot be held to: no row and no value are neither more nor less than a number, nor is a text."""
+    for name in ("critical", "warning"):
+        for sign, limit in config.get(name, {}).items():
+            if seen is MISSING or (sign[0] in "<>" and _sort(seen) != _sort(limit)):
+                yield f"compared: {name} where {sign} {shown(limit)}"
+
+
+def _sort(value: Any) -> str:
+    return "a number" if isinstance(value, int | float) else type(value).__name__
 
 
 def _called(seen: Any) -> str:

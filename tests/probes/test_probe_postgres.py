@@ -67,7 +67,21 @@ def test_the_first_column_of_the_first_row_is_the_value(
         ("SELECT 500", {"warning": {">": 10}, "critical": {">": 100}}, "critical", "500, critical where > 100"),
         ("SELECT 5", {"warning": {">": 10}, "critical": {">": 100}}, "ok", "the value is 5"),
         ("SELECT 15", {"warning": {">": 10, "<": 20}}, "warning", "the value is 15, warning where > 10 and < 20"),
-        ("SELECT 1 WHERE false", {"critical": {">": 3}}, "ok", "no row"),
+        (
+            "SELECT 1 WHERE false",
+            {"critical": {">": 3}},
+            "unknown",
+            "no row, which cannot be compared: critical where > 3",
+        ),
+        (
+            "SELECT null",
+            {"warning": {">": 3}},
+            "unknown",
+            "the value is null, which cannot be compared: warning where > 3",
+        ),
+        ("SELECT '9'", {"warning": {">": 3}}, "unknown", 'the value is "9", which cannot be compared'),
+        ("SELECT null", {"critical": {"==": None}}, "critical", "the value is null, critical where == null"),
+        ("SELECT 'off'", {"critical": {"==": "off"}}, "critical", 'the value is "off", critical where == "off"'),
     ],
 )
 def test_the_value_is_held_to_conditions(
