@@ -287,7 +287,7 @@ FAULTS = [
     ("[[routes]]\nchannels = ['email']\ndigest = true", 3, "routes[0].digest", "not supported yet"),
     ("[hooks.main]\nsource = 'json'", 1, "hooks.main", "not supported yet"),
     ("[servers.a]\nnetdata = { ssh = 'u v@h' }", 2, "servers.a.netdata.ssh", "expected user@host"),
-    ("[environments.e]\nreplica = { ssh = 'u h', application_name = 'r' }", 2, "environments.e.replica", "expected user@host"),
+    ("[environments.e]\nreplica = { ssh = 'u h', application_name = 'r' }", 2, "environments.e", "expected user@host"),
 ]
 
 

@@ -18,8 +18,7 @@ from typing import Any
 from alerting.store import accounts, events, tokens
 from alerting.store.database import transaction
 from alerting.store.events import NewEvent
-from tests.servers.postgres import free_port
-from tests.waiting import wait_until
+from tests.waiting import free_port, wait_until
 
 ROOT = Path(__file__).parents[2]
 
