@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from alerting import own, own_network
@@ -18,9 +18,6 @@ from probes._machinery.reach import Reach, reach
 Sort = Literal["plain", "excused", "waits"]
 
 logger = logging.getLogger("vedette.scheduler")
-
-PART = "network"
-"""The part of Vedette that is in trouble then: self/network."""
 
 _AT_LEAST = 2  # hosts beyond this machine: one that does not answer is a sign of nothing but itself
 _HOLDS_FOR = 5.0  # seconds a network found to be down is taken to be, unless somebody answers
@@ -68,14 +65,31 @@ class Connectivity:
 
     def inspect(self, intake: Intake, batch: Sequence[Observation]) -> Sequence[Observation]:
         """What of the batch is to be stored now: suspects come back once our network was tested, maybe excused."""
+        sorts = self._sorted(batch)
+        self._hold(intake, sorts["waits"])
+        try:
+            excused = self._excused(sorts["excused"])
+        except Unavailable:
+            self._hold(intake, sorts["excused"])
+            excused = []
+        intake.distrusted |= {one.subject for one in excused}
+        return [*sorts["plain"], *excused]
+
+    def settle(self, observed: Sequence[Observation]) -> tuple[list[Observation], list[Observation]]:
+        """The same here and now, for a run that looks once: what is to be judged, and what is only to be stored."""
+        if self._sorted(observed)["waits"]:
+            self._examine()
+        sorts = self._sorted(observed)
+        return sorts["plain"], self._excused(sorts["excused"])
+
+    def _sorted(self, batch: Sequence[Observation]) -> Mapping[Sort, list[Observation]]:
         if self._answered_at > self._tested_at and self._told[1] is not None:
             self._tell(None)
         hosts = self._hosts()
         sorts: dict[Sort, list[Observation]] = {"plain": [], "excused": [], "waits": []}
         for one in batch:
             sorts[self._sort(one, hosts)].append(one)
-        self._hold(intake, sorts["waits"])
-        return [*sorts["plain"], *self._excused(intake, sorts["excused"])]
+        return sorts
 
     def _sort(self, one: Observation, hosts: set[str]) -> Sort:
         """Plain where it tells of its target, excused where it fell into an outage of ours, or it waits for a test."""
@@ -95,23 +109,18 @@ class Connectivity:
         if self._outage.until > now:
             self._outage = self._outage._replace(until=now)
 
-    def _excused(self, intake: Intake, suspects: Sequence[Observation]) -> list[Observation]:
+    def _excused(self, suspects: Sequence[Observation]) -> list[Observation]:
         """In their place, that nobody could tell; what the next look compares with stays as it was."""
         if not suspects:
             return []
-        try:
-            with reading():
-                states = subjects.states([one.subject for one in suspects])
-        except Unavailable:
-            self._hold(intake, suspects)
-            return []
+        with reading():
+            states = subjects.states([one.subject for one in suspects])
         said = f"our own network seems to be down: {self._outage.fault}"
         facts = {name: state.observation.facts for name, state in states.items()}
         found = {
             one.subject: Observation("unknown", {}, said, facts.get(one.subject, {}), one.subject, one.at, one.duration)
             for one in suspects
         }
-        intake.distrusted |= found.keys()
         return list(found.values())
 
     def _hold(self, intake: Intake, suspects: Sequence[Observation]) -> None:
@@ -127,17 +136,20 @@ class Connectivity:
 
     def _test(self, intake: Intake) -> None:
         while suspects := self._take_held():
-            began, verdict = time.time(), self._verdict()
-            self._here |= verdict.here
-            if verdict.fault is None:
-                self._end_outage(began)
-            else:
-                self._outage = Outage(verdict.fault, began + _HOLDS_FOR)
-            self._tested_at = began
-            if verdict.fault is not None or self._told[1] is not None:
-                self._tell(verdict.fault)
+            self._examine()
             for one in suspects:
                 intake.put(one)
+
+    def _examine(self) -> None:
+        began, verdict = time.time(), self._verdict()
+        self._here |= verdict.here
+        if verdict.fault is None:
+            self._end_outage(began)
+        else:
+            self._outage = Outage(verdict.fault, began + _HOLDS_FOR)
+        self._tested_at = began
+        if verdict.fault is not None or self._told[1] is not None:
+            self._tell(verdict.fault)
 
     def _take_held(self) -> list[Observation]:
         with self._lock:
@@ -159,7 +171,7 @@ class Connectivity:
             return
         words = None if fault is None else f"Vedette's own network seems to be down: {fault}; its targets are unknown"
         try:
-            own.observe(self._configuration(), PART, words, now)
+            own.observe(self._configuration(), own.NETWORK, words, now)
             self._told = (now, fault)
         except Unavailable as error:
             logger.error("our network's state could not be stored: %s", describe(error))

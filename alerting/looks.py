@@ -7,9 +7,6 @@ import schemas
 from alerting.config import Watch
 from probes._machinery.times import seconds
 
-UNPROBED = frozenset({"heartbeat"})
-"""Kinds that nobody looks at: these come to us."""
-
 _TWO_LOOKS = 30.0
 _USUAL_TIMEOUT = 10.0
 _SHARE = 0.9  # of the interval: a look ends before the next begins

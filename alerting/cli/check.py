@@ -12,6 +12,7 @@ import click
 from alerting import dispatch, grid, heartbeats, logs, pipeline
 from alerting.cli import fail, opened_store, watcher_of
 from alerting.config import Config, Watch
+from alerting.connectivity import Connectivity
 from alerting.prober import observe_once
 from alerting.settings import current
 from alerting.store import subjects
@@ -46,12 +47,15 @@ def run(name: str | None, due: bool, every: bool, no_notify: bool, as_json: bool
         with reading():
             last = {subject: state.observation for subject, state in subjects.states().items()}
         chosen = _chosen(config, name, due, last)
-        observed = observe_once(config, [watch for watch in chosen if watch.is_probed], last)
+        network = Connectivity(lambda: config)
+        probed = observe_once(config, [watch for watch in chosen if watch.is_probed], last, network.heard)
         pipeline.reconcile(config, time.time())
         heartbeats.adopt(config, time.time())
-        pipeline.ingest(config, observed, time.time())
+        seen, excused = network.settle(probed)
+        pipeline.ingest(config, seen, time.time())
+        pipeline.ingest(config, excused, time.time(), only_observe=True)
         pipeline.tick(config, time.time())
-        observed += _heard(config, [watch for watch in chosen if not watch.is_probed])
+        observed = [*seen, *excused, *_heard(config, [watch for watch in chosen if not watch.is_probed])]
         if not no_notify:
             _deliver(config, settings.base_url)
     for observation in observed:

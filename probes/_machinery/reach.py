@@ -31,11 +31,8 @@ def reach(request: Request, reply: Reply) -> Reach | None:
 
 
 def answered(reply: Any) -> bool:
-    """Whether somebody answered, if only to refuse, or took the connection and then kept silent."""
-    trouble = reply.error_class
-    if trouble in _SILENT:
-        return getattr(getattr(reply, "phases", reply), "connect_seconds", None) is not None
-    return trouble not in _SAYS_NOTHING
+    """Whether somebody answered, if only to refuse. One who took the connection may have been cut off since."""
+    return reply.error_class not in _SILENT | _SAYS_NOTHING
 
 
 def is_here(host: str) -> bool:

@@ -89,7 +89,7 @@ def test_a_name_that_is_this_machine_is_found_out() -> None:
         (
             HttpRequest("http://a.example/"),
             HttpReply(error="x", error_class="timeout", connect_seconds=0.1),
-            Reach("a.example", True),
+            Reach("a.example", False),
         ),
         (HttpRequest("http://a.example/"), HttpReply(error="x", error_class="refused"), Reach("a.example", True)),
         (HttpRequest("https://A.example/"), HttpReply(error="x", error_class="tls"), Reach("a.example", True)),

@@ -101,8 +101,10 @@ def test_an_unknown_kind_names_those_there_are(alone: Team) -> None:
     assert "http" in answer.json["detail"]
 
 
-def test_a_heartbeat_is_not_looked_at(alone: Team) -> None:
-    refused(alone.client("alice").post("/probes/heartbeat", {}), 409)
+def test_a_heartbeat_that_nobody_keeps_is_unknown(alone: Team) -> None:
+    seen = saw(alone.client("alice").post("/probes/heartbeat", {"period": "1h"}))
+    assert seen["status"] == "unknown"
+    assert "declare it" in seen["message"]
 
 
 def test_who_may_not_configure_may_not_run(alone: Team) -> None:

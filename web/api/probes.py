@@ -9,7 +9,7 @@ from flask import Blueprint, Response
 import probes
 from alerting import pipeline
 from alerting.configuration.targets import Incomplete, complete
-from alerting.looks import UNPROBED, whole
+from alerting.looks import whole
 from alerting.notices import rfc3339
 from alerting.store import baselines
 from alerting.store.database import reading
@@ -34,8 +34,6 @@ def run_probe(kind: str) -> Response:
     """Look once at what the body configures (or its `config`), and say what was seen. Nothing is recorded."""
     if kind not in probes.kinds():
         raise Problem(404, f"there is no probe of that kind; there are: {', '.join(probes.kinds())}")
-    if kind in UNPROBED:
-        raise Problem(409, f"a {kind} is not looked at: it comes to /ping/<key>")
     given, pointer = _given()
     config = _complete(kind, given, pointer)
     if faults := check_config(kind, config):
@@ -73,8 +71,6 @@ def _run(sort: str, name: str) -> Response:
     watch = watched.watch
     if not known_caller().may(CHANGE, watch.organization):
         raise Problem(403, f"this needs the permission {CHANGE} in that organization")
-    if watch.kind in UNPROBED:
-        raise Problem(409, f"a {watch.kind} is not looked at: it comes by itself")
     state = vedette()
     seen = look(watch.kind, whole(watch, documents), file_policy(state.config), _previous(watched))
     observation = replace(seen, subject=watch.subject, at=now())
