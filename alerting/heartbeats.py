@@ -105,6 +105,8 @@ def deafness(config: Config, now: float, acting_since: float) -> str | None:
         return None
     with reading():
         last = settings_table.get(RECEIVING) or {}
+        if own.is_open(config, own.NETWORK, now):
+            return None
     if now - max(float(last.get("at", 0.0)), acting_since) < _SILENT_AFTER:
         return None
     return "No web process takes pings: heartbeats are not judged until one runs again. Start the `web` process."

@@ -9,8 +9,19 @@ ELLIPSIS = "…"
 
 _UNITS = (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1))
 _SIZES = ("bytes", "KB", "MB", "GB", "TB", "PB")
-_LABELS: Mapping[str, str] = {"cpu_percent": "CPU", "lag_bytes": "Lag", "lag_seconds": "Lag"}
-_SUFFIXES = ("_percent", "_seconds", "_bytes", "_rate", "_total", "_count")
+_LABELS: Mapping[str, str] = {
+    "cpu_percent": "CPU",
+    "rtt_min_seconds": "Shortest round trip",
+    "rtt_avg_seconds": "Average round trip",
+    "rtt_max_seconds": "Longest round trip",
+    "run_seconds": "Run time",
+    "dns_seconds": "Name lookup",
+    "tls_seconds": "TLS handshake",
+    "total_seconds": "Answer after",
+    "silent_intervals": "Not known for",
+}
+_COUNTED = ("days", "intervals")  # units that are words
+_SUFFIXES = ("_percent", "_seconds", "_bytes", "_rate", "_total", "_count", "_days", "_intervals")
 
 # These turn the direction of everything after them: "gpj.exe" would read "exe.jpg".
 _DIRECTIONS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
@@ -65,7 +76,10 @@ def quantity(metric: str, value: float) -> str:
     if metric.endswith("_rate"):
         return f"{_size(value)}/s"
     if metric.endswith("_seconds"):
-        return f"{_short(value)} s" if abs(value) < 120 else duration(value)
+        return _brief(value) if abs(value) < 120 else duration(value)
+    unit = metric.rpartition("_")[2]
+    if unit in _COUNTED:
+        return f"{_short(value)} {unit.removesuffix('s') if value == 1 else unit}"
     return f"{value:,.0f}" if value == value // 1 and abs(value) < 1e15 else f"{value:.4g}"
 
 
@@ -91,6 +105,11 @@ def _zone(name: str) -> tzinfo:
 
 def _short(value: float) -> str:
     return f"{value:.1f}".removesuffix(".0")
+
+
+def _brief(seconds: float) -> str:
+    """Below a second, digits that tell one answer's time from another's."""
+    return f"{seconds:.3g} s" if abs(seconds) < 1 else f"{_short(seconds)} s"
 
 
 def _size(value: float) -> str:

@@ -183,7 +183,10 @@ def _sentences(config: Mapping[str, Any], memory: Memory, outlook: Outlook, stat
         yield deaf if outlook.deadline == _NEVER else f"it has until {clock(outlook.deadline, zone)}"
     else:
         yield f"the {'next' if last else 'first'} ping is due at {due}"
-    yield f"last ping: {_told(last, zone)}" if last else "there was no ping yet"
+    if last is not None:
+        yield f"last ping: {_told(last, zone)}"
+    else:
+        yield "there was no ping yet" if memory.pinged_at is None else "no run has ended yet"
 
 
 def _absence(config: Mapping[str, Any], memory: Memory, outlook: Outlook, zone: str) -> Iterator[str]:

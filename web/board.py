@@ -8,6 +8,7 @@ from typing import Any, Literal
 from alerting import own
 from alerting.lifecycle import Alert
 from alerting.store import alerts
+from probes import Observation
 from web import watched
 from web.api import checks, environments, heartbeats, servers
 from web.callers import Caller
@@ -27,8 +28,6 @@ _MOST_RECENT = 6
 _MARK_OF: Mapping[str, Mark] = {
     "healthy": "ok", "online": "ok", "ok": "ok", "warning": "warning", "critical": "critical",
     "unreachable": "critical", "offline": "critical", "error": "critical",
-    "new": "info", "up": "ok", "running": "ok", "late": "warning",
-    "missed": "critical", "overrun": "critical", "failed": "critical",
 }  # fmt: skip
 
 
@@ -149,14 +148,19 @@ def _check(one: Watched) -> Row:
 
 def _heartbeats() -> Iterable[Row]:
     """Jobs that ping, among the checks: what a check took is how long a job ran, and it is seen when it pings."""
-    for one, document in heartbeats.shown(watched.visible("heartbeat")):
+    for one, seen, document in heartbeats.shown(watched.visible("heartbeat")):
         pinged = document["last_ping_at"]
         seen_at = datetime.fromisoformat(pinged).timestamp() if pinged else None
-        # Where no ping can arrive, one that is late says nothing of its job.
-        is_known = document["status"] != "late" or document["deadline_at"] is not None
-        mark = _MARK_OF[document["status"]] if is_known else "unknown"
         row = {**document, "duration_seconds": document["last_run_seconds"]}
-        yield Row(one.watch.name, mark, document["status"], seen_at, False, one.watch.kind, row)
+        yield Row(one.watch.name, _heard(seen), document["status"], seen_at, False, one.watch.kind, row)
+
+
+def _heard(seen: Observation) -> Mark:
+    """A heartbeat's sign: one that never told how a run ended is not well, and nothing is wrong with it either."""
+    state = seen.facts["status"]
+    if seen.status == "unknown":
+        return "unknown" if state == "late" else "info"
+    return "critical" if seen.status == "critical" else "warning" if state == "late" else "ok"
 
 
 def _server(one: Watched) -> Row:

@@ -73,9 +73,11 @@ def percent(number: float | None) -> str:
 
 
 def took(seconds: float | None) -> str:
-    """How long something took: "37 ms", "1.24 s"."""
+    """How long something took: "37 ms", "1.24 s", "12 min"."""
     if seconds is None:
         return say("none")
+    if seconds >= 60:
+        return ago(seconds)
     return f"{seconds * 1000:.0f} ms" if seconds < 0.9995 else f"{seconds:.2f} s"
 
 

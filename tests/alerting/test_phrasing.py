@@ -37,6 +37,11 @@ def test_a_duration_has_the_units_that_say_something(seconds: float, words: str)
         ("disk_bytes", 3 * 2**70, "3145728 PB"),
         ("lag_seconds", 15.31, "15.3 s"),
         ("lag_seconds", 720, "12 minutes"),
+        ("total_seconds", 0.0624, "0.0624 s"),
+        ("total_seconds", 0, "0 s"),
+        ("certificate_days", 9.44, "9.4 days"),
+        ("certificate_days", 1, "1 day"),
+        ("silent_intervals", 3, "3 intervals"),
         ("network_rx_rate", 1.5 * 1_048_576, "1.5 MB/s"),
         ("queue_length", 12_345, "12,345"),
         ("ratio", 0.12345, "0.1235"),
@@ -56,12 +61,15 @@ def test_a_moment_is_shown_in_the_services_zone_whatever_the_season() -> None:
 
 def test_a_metric_is_called_by_its_name_without_the_unit() -> None:
     assert [
-        phrasing.metric_label(name) for name in ("cpu_percent", "memory_percent", "lag_seconds", "queue_length")
+        phrasing.metric_label(name)
+        for name in ("cpu_percent", "memory_percent", "lag_seconds", "queue_length", "certificate_days", "run_seconds")
     ] == [
         "CPU",
         "Memory",
         "Lag",
         "Queue length",
+        "Certificate",
+        "Run time",
     ]
 
 

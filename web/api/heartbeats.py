@@ -26,14 +26,14 @@ _TIMES = ("period", "cron", "timezone", "grace", "max_runtime")
 @require(VIEW)
 def list_heartbeats() -> Response:
     """Every heartbeat, in the file's order."""
-    return listed(document for _, document in shown(visible("heartbeat")))
+    return listed(document for _, _, document in shown(visible("heartbeat")))
 
 
 @blueprint.get("/monitoring/heartbeats/<name>")
 @require(VIEW)
 def show_heartbeat(name: str) -> Response:
     """One heartbeat."""
-    [(_, document)] = shown([one("heartbeat", name)])
+    [(_, _, document)] = shown([one("heartbeat", name)])
     return answer(document)
 
 
@@ -47,10 +47,10 @@ def list_pings(name: str) -> Response:
     return listed((_ping(row) for row in found), found[-1]["id"] if len(found) == most else None)
 
 
-def shown(found: Sequence[Watched]) -> list[tuple[Watched, dict[str, Any]]]:
+def shown(found: Sequence[Watched]) -> list[tuple[Watched, Observation, dict[str, Any]]]:
     """Each of these as it is now, and as the API has it. Its key is no part of that."""
     looks = heartbeats.look([watched.watch for watched in found], now())
-    return [(watched, _document(watched, seen)) for watched, seen in zip(found, looks, strict=True)]
+    return [(watched, seen, _document(watched, seen)) for watched, seen in zip(found, looks, strict=True)]
 
 
 def _document(watched: Watched, seen: Observation) -> dict[str, Any]:
