@@ -39,7 +39,11 @@ class SqlThreads:
         """Begin a query in a thread of its own; the owner bounds how many there are."""
         job = SqlJob(query, token, self._allowed, self._collect)
         # A daemon: a thread stuck in a dead name server's silence must not hold up the end of the process.
-        threading.Thread(target=job.work, name="vedette-sql", daemon=True).start()
+        try:
+            threading.Thread(target=job.work, name="vedette-sql", daemon=True).start()
+        except RuntimeError as trouble:
+            job.reply = SqlReply(error=f"Vedette could not start a thread: {trouble}", error_class="own")
+            self._collect(job)
         return job
 
     def finished(self) -> "list[SqlJob]":
@@ -166,8 +170,20 @@ def _decoded(row: Mapping[str, Any]) -> dict[str, Any]:
 def _failure(trouble: Exception, query: SqlQuery) -> SqlReply:
     state = getattr(trouble, "sqlstate", None)
     said, _, _ = _without_secrets(str(trouble), query.dsn).partition("\n\tIs the server running")
-    text = " ".join(said.split())
-    return SqlReply(error=text or type(trouble).__name__, error_class=classify(state, text))
+    text = " ".join(said.split()) or type(trouble).__name__
+    error_class = classify(state, text)
+    if error_class == "other" and not _has_descriptors():
+        return SqlReply(error="Vedette could not open a socket: too many open files", error_class="own")
+    return SqlReply(error=text, error_class=error_class)
+
+
+def _has_descriptors() -> bool:
+    """Whether another file could be opened: libpq says nothing at all where that is what it lacks."""
+    try:
+        os.close(os.dup(2))
+    except OSError:
+        return False
+    return True
 
 
 def _without_secrets(text: str, dsn: str) -> str:

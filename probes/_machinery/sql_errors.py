@@ -5,6 +5,8 @@ from collections.abc import Sequence
 _STATES: Sequence[tuple[str, str]] = (
     ("28", "auth"),
     ("42501", "privilege"),
+    ("42883", "undefined"),
+    ("42703", "undefined"),
     ("55000", "not_primary"),
     ("25006", "not_primary"),
     ("57P03", "starting"),
