@@ -13,6 +13,7 @@ from schemas import Fault
 
 _DAY = 86400.0
 _BYTES = 1_048_576
+_MOST_TOLD = 5  # sentences in a message
 
 
 def probe(
@@ -30,14 +31,14 @@ def probe(
     if reply.error is not None:
         reached = {name: value for name, value in values.items() if name in ("total_seconds", "status_code") and value}
         return fruitless(reply.error + _whereabouts(config, reply), reply.error_class, reached)
-    judged: tuple[tuple[Status, str], ...] = (
-        ("critical", "; ".join(failures(config, reply, values))),
-        ("unknown", "; ".join(undecided(config, reply))),
-        ("warning", "; ".join(doubts(config, values))),
+    judged: tuple[tuple[Status, list[str]], ...] = (
+        ("critical", list(failures(config, reply, values))),
+        ("unknown", list(undecided(config, reply))),
+        ("warning", list(doubts(config, values))),
     )
-    for status, said in judged:
-        if said:
-            return Observation(status, values, said + _whereabouts(config, reply))
+    for status, sentences in judged:
+        if sentences:
+            return Observation(status, values, _told(sentences) + _whereabouts(config, reply))
     return Observation("ok", values, f"HTTP {reply.status} in {reply.total_seconds:.3f} s{_cut(reply)}")
 
 
@@ -103,6 +104,11 @@ def _values(reply: HttpReply, now: float) -> dict[str, float | None]:
 
 def _between(begin: float | None, end: float | None) -> float | None:
     return None if begin is None or end is None else max(0.0, end - begin)
+
+
+def _told(sentences: list[str]) -> str:
+    more = len(sentences) - _MOST_TOLD
+    return "; ".join(sentences[:_MOST_TOLD]) + (f"; and {more} more" if more > 0 else "")
 
 
 def _whereabouts(config: Mapping[str, Any], reply: HttpReply) -> str:

@@ -100,6 +100,7 @@ def _set_trust(setopt: SetOption, asked: HttpRequest, ca_file: str) -> None:
             setopt(blob, asked.ca.encode())
         else:
             setopt(option, ca_file)
+    setopt(pycurl.CAPATH, None)  # a build may have a folder of its own to trust besides
     if asked.client_certificate:
         setopt(pycurl.SSLCERT_BLOB, asked.client_certificate.encode())
         setopt(pycurl.SSLKEY_BLOB, (asked.client_key or asked.client_certificate).encode())

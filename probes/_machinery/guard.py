@@ -11,7 +11,7 @@ Allowed = Callable[[str], bool]
 
 REFUSED = (
     "the target's address may not be probed: link-local, multicast and unspecified addresses never are,"
-    " nor what the configuration denies"
+    " nor what [probes] in the configuration denies"
 )
 """One text for every refusal: it must not tell a stranger what listens on an inner address."""
 

@@ -23,7 +23,7 @@ _WATCHED = {
 }
 _NAMES_AT_ONCE = 8  # in a multi handle: libcurl resolves in 20 threads there, and a name may take two of them
 _STUCK = 30.0  # seconds a thread may go on asking for a name after we have given up
-_MOST_MULTIS = 64
+_MOST_MULTIS = 8  # so many names at once that no name server is overrun
 _KEPT = 64  # handles that wait for their next exchange: after a burst the rest are let go, for each has its buffers
 _Ended = tuple[Any, HttpReply]
 

@@ -28,18 +28,18 @@ class HttpRequest:
     share_seconds: a reply that another probe got to the very same request so long ago will do; nothing is sent then
     """
 
-    url: str
+    url: str = field(repr=False)
     method: str = "GET"
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes | None = None
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: bytes | None = field(default=None, repr=False)
     timeout: float = 10.0
     max_bytes: int = 1_048_576
     follow_redirects: bool = True
     max_redirects: int = 5
-    basic_auth: tuple[str, str] | None = None
-    digest_auth: tuple[str, str] | None = None
+    basic_auth: tuple[str, str] | None = field(default=None, repr=False)
+    digest_auth: tuple[str, str] | None = field(default=None, repr=False)
     http_version: str | None = None
-    proxy: str | None = None
+    proxy: str | None = field(default=None, repr=False)
     ca: str | None = None
     client_certificate: str | None = field(default=None, repr=False)
     client_key: str | None = field(default=None, repr=False)

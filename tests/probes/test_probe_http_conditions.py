@@ -82,6 +82,12 @@ def test_a_length_is_said_in_words(http_target: HttpTarget) -> None:
     assert seen.message == 'nodes is ["a", "b"], expected length > 2 and < 9'
 
 
+def test_of_many_unmet_conditions_the_first_are_told(http_target: HttpTarget) -> None:
+    seen = look(http_target, json={f"absent.{number}": 1 for number in range(40)})
+    assert seen.message.count("is missing, expected 1") == 5
+    assert seen.message.endswith("; and 35 more")
+
+
 def test_a_pattern_cannot_run_away(http_target: HttpTarget) -> None:
     http_target.documents["/long"] = "a" * 500_000
     began = time.monotonic()
