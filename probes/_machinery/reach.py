@@ -65,8 +65,12 @@ def _outside(host: str) -> str:
     return "" if is_here(host) else host.lower()
 
 
-@lru_cache(_REMEMBERED)
 def _of_url(url: str) -> str:
+    return _of_origin("/".join(url.split("/", 3)[:3]))  # thousands of paths, but few hosts to remember
+
+
+@lru_cache(_REMEMBERED)
+def _of_origin(url: str) -> str:
     try:
         return _outside(urlsplit(url if "://" in url else f"//{url}").hostname or "")
     except ValueError:
