@@ -22,13 +22,15 @@ logger = logging.getLogger("vedette.scheduler")
 _AT_LEAST = 2  # hosts beyond this machine: one that does not answer is a sign of nothing but itself
 _HOLDS_FOR = 5.0  # seconds a network found to be down is taken to be, unless somebody answers
 _SETTLES = 2.0  # seconds after an outage in which neighbours and routes are still being found
+_LONGEST_LOOK = 60.0  # seconds; what lies further before an outage was seen by a clock that was set back since
 _TOLD_EVERY = 60.0
 
 
 class Outage(NamedTuple):
-    """What was wrong with our own network, and until when that is known; epoch seconds."""
+    """What was wrong with our own network, from when until when that is known; epoch seconds."""
 
     fault: str
+    since: float
     until: float
 
 
@@ -45,7 +47,7 @@ class Connectivity:
             0.0  # when somebody beyond this machine answered last; this and the following: epoch seconds
         )
         self._tested_at = 0.0
-        self._outage = Outage("", 0.0)  # the last one
+        self._outage = Outage("", 0.0, 0.0)  # the last one
         self._told: tuple[float, str | None] = (0.0, "")  # when self/network was observed last, and as what
         self._here: frozenset[str] = frozenset()
         self._held: list[Observation] = []
@@ -96,7 +98,7 @@ class Connectivity:
         told, began = self._latest.get(one.subject), one.at - one.duration
         if one.status == "ok" or told is None or told.answered or told.host in self._here or len(hosts) < _AT_LEAST:
             return "plain"
-        if began <= self._outage.until + _SETTLES:
+        if self._outage.since - _LONGEST_LOOK <= one.at and began <= self._outage.until + _SETTLES:
             return "excused"
         return "plain" if self._answered_at >= began or self._tested_at >= one.at else "waits"
 
@@ -146,7 +148,7 @@ class Connectivity:
         if verdict.fault is None:
             self._end_outage(began)
         else:
-            self._outage = Outage(verdict.fault, began + _HOLDS_FOR)
+            self._outage = Outage(verdict.fault, began, began + _HOLDS_FOR)
         self._tested_at = began
         if verdict.fault is not None or self._told[1] is not None:
             self._tell(verdict.fault)

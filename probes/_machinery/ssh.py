@@ -13,10 +13,11 @@ from typing import Any, NamedTuple
 
 import asyncssh
 
+from probes._machinery.connecting import Trouble, connected
 from probes._machinery.guard import REFUSED
 from probes._machinery.names import NameTrouble, addresses
 from probes._machinery.requests import SshCommand, SshReply
-from probes._machinery.ssh_errors import SshTrouble, broken, no_connection, strange_key
+from probes._machinery.ssh_errors import SshTrouble, broken, strange_key
 from probes._machinery.ssh_keys import Stored, host_key_algorithms, offered, stored_keys
 from probes._machinery.ssh_login import Login, read_login
 
@@ -25,7 +26,6 @@ _PIECE = 65_536
 _MARGIN = 0.1  # seconds: to say where the time went before the runner ends it without a word
 _GOODBYE = 0.05  # seconds a signal is given to leave
 _MOST_JUMPS = 5
-_ONE_OF_MANY_ADDRESSES = 2.0  # seconds
 
 # A command outlives its connection, and sshd lets nobody signal root's: so it takes its deadline with it.
 _FAR_SIDE = 'command -v timeout >/dev/null 2>&1 && exec timeout -k 1 "$0" "$@"; exec "$@"'
@@ -197,17 +197,11 @@ async def _socket(place: Login, allowed: Allowed) -> socket.socket:
     """Connected to the first address that answers, of those that may be."""
     assert place.port is not None
     try:
-        found = await addresses(place.host, place.port, allowed)
-    except NameTrouble as trouble:
-        raise SshTrouble(str(trouble), trouble.error_class) from None
-    for address in found[:-1]:
-        with suppress(OSError):
-            async with asyncio.timeout(_ONE_OF_MANY_ADDRESSES):
-                return await _connection_to(address, place.port)
-    try:
-        return await _connection_to(found[-1], place.port)
-    except OSError as trouble:
-        raise no_connection(trouble, place) from None
+        return await connected(await addresses(place.host, place.port, allowed), place.port)
+    except (NameTrouble, Trouble) as trouble:
+        refused = trouble.error_class == "refused"
+        said = f"SSH {trouble}: is sshd running there?" if refused else str(trouble)
+        raise SshTrouble(said, trouble.error_class) from None
 
 
 def _guard(host: str, allowed: Allowed) -> None:
@@ -215,17 +209,6 @@ def _guard(host: str, allowed: Allowed) -> None:
     with suppress(ValueError):
         if not allowed(str(ip_address(host))):
             raise SshTrouble(REFUSED, "denied")
-
-
-async def _connection_to(address: str, port: int) -> socket.socket:
-    made = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
-    try:
-        made.setblocking(False)
-        await asyncio.get_running_loop().sock_connect(made, (address, port))
-    except BaseException:
-        made.close()
-        raise
-    return made
 
 
 async def _run(connection: asyncssh.SSHClientConnection, request: SshCommand) -> SshReply:

@@ -1,46 +1,24 @@
 """What went wrong with an SSH connection, as one sentence with what to do about it."""
 
-import errno
-import os
 from collections.abc import Sequence
 from typing import Any
 
 import asyncssh
 
+from probes._machinery.connecting import OURS
 from probes._machinery.ssh_login import Login
-
-_CLASSES = {
-    errno.ECONNREFUSED: "refused",
-    errno.ETIMEDOUT: "timeout",
-    errno.EHOSTUNREACH: "unreachable",
-    errno.ENETUNREACH: "unreachable",
-    errno.EHOSTDOWN: "unreachable",
-    errno.ENETDOWN: "unreachable",
-}
-_OWN = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.EADDRNOTAVAIL, errno.EAGAIN})
 
 
 class SshTrouble(Exception):
     """The command was never run to its end; the text is one sentence.
 
-    error_class: auth, host_key, refused, dns, timeout, lost, denied, unreachable, signal, output; config or own where
-    the trouble is this machine's
+    error_class: auth, host_key, lost, signal, output, and those of `connecting.Trouble`; config where this machine's
+    own configuration cannot be used
     """
 
     def __init__(self, text: str, error_class: str) -> None:
         super().__init__(text)
         self.error_class = error_class
-
-
-def no_connection(trouble: OSError, place: Login) -> SshTrouble:
-    """The trouble of a socket."""
-    number = trouble.errno or 0
-    said = (os.strerror(number) if number > 0 else _line(trouble)).lower()
-    if number in _OWN:
-        return SshTrouble(f"Vedette could not open a socket: {said}", "own")
-    if number == errno.ECONNREFUSED:
-        return SshTrouble(f"SSH connection refused by {place.at()}: is sshd running there?", "refused")
-    return SshTrouble(f"no SSH connection to {place.at()}: {said}", _CLASSES.get(number, "lost"))
 
 
 def broken(trouble: Exception, place: Login, user: str) -> SshTrouble:
@@ -55,9 +33,8 @@ def broken(trouble: Exception, place: Login, user: str) -> SshTrouble:
         return SshTrouble(f"{place.at()} opens no session (MaxSessions?): {_line(trouble)}", "lost")
     if isinstance(trouble, asyncssh.ConfigParseError) or not isinstance(trouble, asyncssh.Error | OSError):
         return SshTrouble(f"the SSH configuration of this machine cannot be used: {_line(trouble)}", "config")
-    if isinstance(trouble, OSError):
-        return no_connection(trouble, place)
-    return SshTrouble(f"the SSH connection to {place.at()} broke: {_line(trouble)}", "lost")
+    ours = isinstance(trouble, OSError) and trouble.errno in OURS
+    return SshTrouble(f"the SSH connection to {place.at()} broke: {_line(trouble)}", "own" if ours else "lost")
 
 
 def strange_key(
@@ -87,4 +64,5 @@ def _how_to_store(place: Login, given: bool) -> str:
 
 
 def _line(trouble: Exception) -> str:
-    return " ".join(str(trouble).split()) or type(trouble).__name__
+    said = trouble.strerror if isinstance(trouble, OSError) and trouble.strerror else str(trouble)
+    return " ".join(said.split()) or type(trouble).__name__
