@@ -6,10 +6,11 @@ from typing import Any
 
 from probes._machinery.checking import dsn_faults
 from probes._machinery.observation import Observation
-from probes._machinery.postgres_asking import asked, asked_itself
+from probes._machinery.postgres_asking import Answer, asked, asked_itself
 from probes._machinery.requests import Reply, Request, Sleep
 from probes._machinery.ssh_login import login_faults
-from probes._machinery.standby import QUERY, STANDBY_QUERY, View, Word, view, word
+from probes._machinery.standby import OLDEST, QUERY, STANDBY_QUERY, View, view, word
+from probes._machinery.standby_itself import with_its_word
 from probes._machinery.standby_memory import Memory, recalled, renewed, written
 from probes._machinery.standby_slots import slot_of
 from probes._machinery.standby_verdict import (
@@ -19,12 +20,12 @@ from probes._machinery.standby_verdict import (
     is_odd,
     judged,
     thresholds,
-    with_the_standbys_word,
 )
 from probes._machinery.times import rfc3339, seconds
 from schemas import Fault
 
 _OVER_SSH = ("host_key", "private_key", "container", "user", "database", "host", "port")
+_OURS = ("own", "resolver", "denied", "config")
 _DEFAULT_TIMEOUT = 10.0
 _MOST_FOR_THE_STANDBY = 5.0  # it is asked besides: two looks and its word still end within the deadline of one
 
@@ -45,7 +46,8 @@ def probe(
     """Ok while online, warning or critical for lag, critical when offline or stalled, unknown when it could not ask.
 
     values: lag_bytes, lag_seconds, slot_retained_bytes (the most any slot keeps), slot_safe_bytes (what the standby's
-    own slot may still keep), standbys; status 2 where it could not ask, so that rules of status count it as critical
+    own slot may still keep), standbys; status 2 where it could not be told, so that rules of status count it as
+    critical, unless the trouble was this machine's
     facts: status online|lagging|offline|error, lag_bytes, lag_seconds, error_message, last_check, application_name,
     thresholds, over (the threshold the lag is past), and memory, for the next look
     """
@@ -81,12 +83,20 @@ def _look(
 ) -> Generator[Request, Reply, _Look]:
     answer = yield from asked(config, QUERY, config["application_name"], _timeout(config))
     if answer.document is None:
-        return _Look(now, None, Verdict("error", "unknown", f"could not ask the primary: {answer.error}"), before)
+        return _Look(now, None, _could_not_ask(answer), before)
     seen = view(answer.document)
     verdict = judged(config, seen, now, before, second)
     if verdict.health == "error":
         return _Look(now, seen, verdict, before)
     return _Look(now, seen, verdict, renewed(before, seen, verdict.level, verdict.lag_bytes, now))
+
+
+def _could_not_ask(answer: Answer) -> Verdict:
+    """A primary that cannot be asked is its own trouble, or ours; then nothing is known of the replica."""
+    if answer.error_class.removeprefix("ssh_") in _OURS:
+        return Verdict("error", "unknown", f"could not ask: {answer.error}", ours=True)
+    remedy = f" (needs PostgreSQL {OLDEST // 10000} or later)" if answer.error_class == "undefined" else ""
+    return Verdict("error", "unknown", f"could not ask the primary: {answer.error}{remedy}")
 
 
 def _with_its_word(config: Mapping[str, Any], look: _Look) -> Generator[Request, Reply, Verdict]:
@@ -96,14 +106,7 @@ def _with_its_word(config: Mapping[str, Any], look: _Look) -> Generator[Request,
     if answer.document is None:
         return also(look.verdict, f"the standby itself could not be asked: {answer.error}")
     said = word(answer.document)
-    return with_the_standbys_word(look.verdict, look.seen, said) if look.seen else _alone(look.verdict, said)
-
-
-def _alone(verdict: Verdict, said: Word) -> Verdict:
-    """The standby's word where the primary gives none."""
-    if said.in_recovery:
-        return also(verdict, "the standby answers, in recovery")
-    return also(verdict, f"the standby is a primary now (timeline {said.timeline}): after a failover, point dsn at it")
+    return with_its_word(look.verdict, look.seen, said)
 
 
 def _timeout(config: Mapping[str, Any]) -> float:
@@ -115,7 +118,9 @@ def _observation(config: Mapping[str, Any], look: _Look) -> Observation:
     values: dict[str, float | None] = {"lag_bytes": verdict.lag_bytes, "lag_seconds": verdict.lag_seconds}
     if look.seen is not None and verdict.health != "error":
         values |= _slots(config, look.seen) | {"standbys": len(look.seen.standbys)}
-    if verdict.health == "error":  # a replica that cannot be asked about is told as one in trouble, not passed over
+    if (
+        verdict.health == "error" and not verdict.ours
+    ):  # a replica that cannot be asked about is told as one in trouble, not passed over
         values["status"] = 2.0
     facts = {
         "status": verdict.health,

@@ -77,6 +77,7 @@ REMEDIES = {
     "too_many": "the server has no connection left for monitoring",
     "database": "check the database's name in the DSN",
     "tls": "check sslmode and the certificates",
+    "undefined": "is the name right, and does this version of PostgreSQL have it?",
     "terminated": "the server ended the connection",
 }
 """error class → what to do about it, for a message."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 MIB = 1_048_576
 OLDEST = 130_000
@@ -178,18 +178,6 @@ def view(answer: Mapping[str, Any]) -> View:
 def word(answer: Mapping[str, Any]) -> Word:
     """The answer to STANDBY_QUERY."""
     return Word(**answer)
-
-
-Relation = Literal["standby", "twin", "stranger", "same"]
-
-
-def relation(seen: View, said: Word) -> Relation:
-    """How the server behind `standby_dsn` stands to the one asked: a twin is a second primary of the same data."""
-    if seen.system != said.system:
-        return "stranger"
-    if seen.started == said.started:
-        return "same"
-    return "standby" if said.in_recovery else "twin"
 
 
 def _standby(row: Mapping[str, Any]) -> Standby:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from probes._machinery.observation import Status
-from probes._machinery.standby import MIB, OLDEST, Slot, Standby, View, Word, relation
+from probes._machinery.standby import MIB, OLDEST, Slot, Standby, View
 from probes._machinery.standby_memory import LEVELS, Level, Memory, heard, milder, seconds_behind, worse
 from probes._machinery.standby_slots import left_behind, risks, slot_of
 from probes._machinery.standby_words import distance, identifier, pace, size
@@ -36,6 +36,7 @@ class Verdict:
 
     level  how bad this look was by itself; lag is told once two looks in a row found it
     over   the threshold that the lag told of is past
+    ours   whether the trouble is this machine's and says nothing of the replica
     """
 
     health: Health
@@ -45,6 +46,7 @@ class Verdict:
     lag_seconds: float | None = None
     level: Level = "critical"
     over: Level = "ok"
+    ours: bool = False
 
 
 def judged(config: Mapping[str, Any], seen: View, now: float, before: Memory, second: bool = False) -> Verdict:
@@ -83,34 +85,6 @@ def also(verdict: Verdict, words: str, status: Status = "ok") -> Verdict:
     return replace(verdict, message=f"{verdict.message}; {words}", status=worst)
 
 
-def with_the_standbys_word(verdict: Verdict, seen: View, said: Word) -> Verdict:
-    """The verdict with what the standby says of itself, which the primary cannot know."""
-    sort = relation(seen, said)
-    if sort == "stranger":
-        words = f"standby_dsn leads to another cluster (system identifier {said.system}, here {seen.system})"
-        return also(verdict, f"{words}: point it at this primary's standby", "warning")
-    if sort == "same":
-        return also(verdict, "standby_dsn leads to the very server asked: point it at the standby", "warning")
-    if sort == "twin":
-        return _twin(verdict, seen, said)
-    if said.paused:
-        return also(verdict, "replay is paused there; to go on, run on the standby: SELECT pg_wal_replay_resume()")
-    if verdict.health == "offline" and not seen.standbys:
-        return also(verdict, "the standby itself answers, in recovery: see its log for why it does not connect")
-    return verdict
-
-
-def _twin(verdict: Verdict, seen: View, said: Word) -> Verdict:
-    if seen.in_recovery:
-        words = "the server behind standby_dsn is the primary now: point dsn at it"
-        return also(verdict, words)
-    words = (
-        f"promoted: two primaries of the same data (split brain), the standby on timeline {said.timeline}, the primary"
-        f" on {seen.timeline}: stop writing to one of them and rebuild it from the other"
-    )
-    return replace(verdict, health="offline", status="critical", message=f"{words}; {verdict.message}")
-
-
 def _unfit(config: Mapping[str, Any], seen: View) -> Verdict | None:
     """Why the server asked cannot tell how the standby is, if it cannot."""
     name = config["application_name"]
@@ -124,8 +98,9 @@ def _unfit(config: Mapping[str, Any], seen: View) -> Verdict | None:
         words = "the server asked is a standby that receives nothing itself, so nobody can tell how far behind"
         return _error(f"{words} {name!r} is; look after that server first")
     if seen.strangers and not seen.standbys:
-        sort = "a logical subscription" if seen.strangers[0].sort == "logical" else "replays nothing (pg_receivewal?)"
-        return _error(f"what is connected as {name!r} {'is ' if sort[0] == 'a' else ''}{sort}: it is no standby")
+        logical = seen.strangers[0].sort == "logical"
+        words = "is a logical subscription" if logical else "replays nothing (pg_receivewal?)"
+        return _error(f"what is connected as {name!r} {words}: it is no standby")
     return None
 
 
@@ -181,7 +156,7 @@ def _too_few(config: Mapping[str, Any], seen: View) -> Verdict | None:
     if len(seen.standbys) >= expected:
         return None
     message = f"only {len(seen.standbys)} of {expected} standbys connected as {config['application_name']!r}"
-    return Verdict("offline", "critical", message, max((one.replay_bytes or 0 for one in seen.standbys), default=None))
+    return Verdict("offline", "critical", message)
 
 
 def _lag(config: Mapping[str, Any], seen: View, now: float, before: Memory) -> Verdict:

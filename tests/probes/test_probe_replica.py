@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from probes import find
+from probes._machinery.requests import SqlReply
 from probes._machinery.runner import check_config, run
 from probes._machinery.standby import MIB
 from tests.probes.standbys import NOW, SMALL, config, look, look_by_hand, told, wait_gone, wait_reported
@@ -192,6 +194,21 @@ def test_a_primary_that_is_gone_is_an_error_with_its_remedy(fresh_postgres_pair:
     pair.standby.sql("SELECT pg_promote()")
     after = look(pair, NOW + 240, seen, standby_dsn=pair.standby.url())
     assert "the standby is a primary now (timeline 2): after a failover, point dsn at it" in after.message
+
+
+def test_our_own_trouble_is_not_told_as_the_replicas(postgres_pair: PostgresPair) -> None:
+    seen = run("replica", config(postgres_pair), denied_networks=("127.0.0.0/8",))
+    assert told(seen) == ("unknown", "error")
+    assert "may not be probed" in seen.message
+    assert "status" not in seen.values  # so that no rule takes it for a replica in trouble
+
+
+def test_a_primary_too_old_for_the_question_is_told_so() -> None:
+    asking = find("replica")({"dsn": "postgresql://h/d", "application_name": "r"}, NOW, None)
+    next(asking)
+    with pytest.raises(StopIteration) as end:
+        asking.send(SqlReply(error="function pg_current_wal_lsn() does not exist", error_class="undefined"))
+    assert "(needs PostgreSQL 13 or later)" in end.value.value.message
 
 
 def test_a_password_is_in_no_message(postgres_pair: PostgresPair) -> None:

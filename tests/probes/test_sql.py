@@ -101,7 +101,7 @@ def test_failures_have_a_class(postgres_pair: PostgresPair) -> None:
         SqlQuery(pair.standby.url(), "SELECT pg_current_wal_lsn()"): "not_primary",
         SqlQuery(pair.dsn, "SELECT pg_sleep(20)", timeout=0.5): "timeout",
         SqlQuery(pair.dsn, "SELECT pg_terminate_backend(pg_backend_pid())"): "terminated",
-        SqlQuery(pair.dsn, "SELECT nonsense"): "other",
+        SqlQuery(pair.dsn, "SELECT nonsense"): "undefined",
         SqlQuery("postgresql://u:s3cr3t@[::1/d", "SELECT 1"): "database",
     }
     replies = ask(*wanted)
@@ -123,7 +123,7 @@ def test_failures_have_a_class(postgres_pair: PostgresPair) -> None:
         (None, "connection timeout expired", "timeout"),
         (None, "the connection is closed", "terminated"),
         ("42501", "permission denied for function pg_ls_waldir", "privilege"),
-        ("42703", 'column "wal_status" does not exist', "other"),
+        ("42703", 'column "wal_status" does not exist', "undefined"),
         ("57P01", "terminating connection due to administrator command", "terminated"),
         ("57014", "canceling statement due to statement timeout", "timeout"),
         (None, "something new", "other"),
