@@ -194,7 +194,7 @@ def test_the_example_holds_with_every_sample_taken_in() -> None:
     text = (Path(__file__).parents[2] / "deploy" / "vedette.example.toml").read_text()
     lines = [line.removeprefix("#: ") if line.startswith("#: ") else line for line in text.splitlines()]
     found = config_of("\n".join(lines), ENVIRONMENT)
-    assert {watch.sort for watch in found.watches} == {"server", "environment", "check", "netdata"}
+    assert {watch.sort for watch in found.watches} == {"server", "environment", "check", "netdata", "heartbeat"}
     assert found.channels and found.routes and found.denied_networks and found.pools and found.netdata
     assert "#: " not in "\n".join(lines)
 
