@@ -23,7 +23,7 @@ from probes._machinery.ssh_login import Login, read_login
 
 _MOST_OUTPUT = 1_048_576
 _PIECE = 65_536
-_MARGIN = 0.1  # seconds: to say where the time went before the runner ends it without a word
+_MARGIN = 0.25  # seconds: to say where the time went before the runner ends it without a word
 _GOODBYE = 0.05  # seconds a signal is given to leave
 _MOST_JUMPS = 5
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import asyncssh
 import pytest
 
 from probes import Observation
@@ -340,6 +341,4 @@ def _leave_once_somebody_was_turned_away(sshd: Sshd, occupant: socket.socket) ->
 
 
 def fingerprint(key: str) -> str:
-    import asyncssh
-
     return str(asyncssh.import_public_key(key).get_fingerprint())
