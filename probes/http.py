@@ -59,6 +59,8 @@ def _is_about_certificates(config: Mapping[str, Any]) -> bool:
 def _request(config: Mapping[str, Any]) -> HttpRequest:
     headers, body = config.get("headers", {}), config.get("body")
     auth = config.get("auth", {})
+    if auth:
+        headers = {name: value for name, value in headers.items() if name.lower() != "authorization"}
     if "bearer" in auth:
         headers = {**headers, "Authorization": f"Bearer {auth['bearer']}"}
     if body is not None and not isinstance(body, str):

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import schemas
 from probes import kinds
 from probes._machinery.guard import REFUSED, never
+from probes._machinery.targets import host_faults
 from schemas import Fault
 
 
@@ -48,7 +49,7 @@ def url_faults(pointer: str, url: str, schemes: Sequence[str] = ("http", "https"
         return [Fault(pointer, "the URL names no host; expected e.g. https://example.com/health")]
     if any(character.isspace() or ord(character) < 32 for character in url):
         return [Fault(pointer, "the URL holds a space or a control character")]
-    return [Fault(pointer, REFUSED)] if never(host) else []
+    return host_faults(pointer, host)
 
 
 def dsn_faults(pointer: str, dsn: str) -> list[Fault]:

@@ -76,7 +76,7 @@ def written_address(host: str) -> str | None:
         pass
     try:
         return socket.inet_ntoa(socket.inet_aton(text.encode("idna").decode("ascii")))
-    except (OSError, UnicodeError):
+    except (OSError, ValueError):
         return None
 
 

@@ -9,6 +9,7 @@ from probes._machinery.patterns import matches
 from probes._machinery.requests import HttpReply
 
 DEFAULT_STATUS = "200-299"
+_OF_TEXT = frozenset({"text", "not_text", "regex", "not_regex"})
 _MOST_SHOWN = 80  # characters of a text or pattern in a message
 # Of Python alone, some of them slow.
 _NO_CHARSETS = ("idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined")
@@ -22,9 +23,12 @@ def failures(config: Mapping[str, Any], reply: HttpReply, values: Values) -> Ite
     if not is_status(reply.status, wanted):
         yield f"HTTP {reply.status}, expected {_listed(wanted)}"
         return  # the body of an error page tells nothing more
-    yield from _header_failures(config.get("response_headers", {}), reply.headers)
-    yield from _text_failures(config, reply)
-    yield from _json_failures(config.get("json"), reply)
+    if "response_headers" in config:
+        yield from _header_failures(config["response_headers"], reply.headers)
+    if not _OF_TEXT.isdisjoint(config):
+        yield from _text_failures(config, reply)
+    if "json" in config:
+        yield from _json_failures(config["json"], reply)
     yield from _slowness(values["total_seconds"], config.get("critical_seconds"))
     if "certificate_days" in config and values["certificate_days"] is None:
         yield "no certificate was shown: the answer came without TLS"
@@ -76,8 +80,6 @@ def _like(seen: Any, expected: Any) -> Any:
 
 
 def _text_failures(config: Mapping[str, Any], reply: HttpReply) -> Iterator[str]:
-    if not any(key in config for key in ("text", "not_text", "regex", "not_regex")):
-        return
     text = _decoded(reply.body, reply.headers.get("content-type", ""))
     whole = f"the first {len(reply.body)} bytes" if reply.truncated else f"{len(reply.body)} bytes"
     for key, what in (("text", "the text"), ("regex", "what matches")):
@@ -107,9 +109,7 @@ def _decoded(body: bytes, content_type: str) -> str:
         return body.decode("utf-8", "replace")
 
 
-def _json_failures(wanted: Mapping[str, Any] | None, reply: HttpReply) -> Iterator[str]:
-    if wanted is None:
-        return
+def _json_failures(wanted: Mapping[str, Any], reply: HttpReply) -> Iterator[str]:
     if reply.truncated:
         yield f"the body is not JSON within its first {len(reply.body)} bytes"
         return

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 from probes._machinery.checking import url_faults
 from probes._machinery.documents import condition_faults
@@ -24,7 +23,7 @@ def config_faults(config: Mapping[str, Any]) -> Iterator[Fault]:
     yield from condition_faults("/response_headers", config.get("response_headers", {}))
     yield from condition_faults("/json", config.get("json", {}))
     yield from _pattern_faults(config)
-    yield from _sign_in_faults(config)
+    yield from _header_faults(config)
     yield from _version_faults(config)
     if config.get("method") == "HEAD":
         for key in _OF_A_BODY:
@@ -53,15 +52,11 @@ def _pattern_faults(config: Mapping[str, Any]) -> Iterator[Fault]:
             yield from pattern_faults(f"/{key}/{index}", pattern)
 
 
-def _sign_in_faults(config: Mapping[str, Any]) -> Iterator[Fault]:
+def _header_faults(config: Mapping[str, Any]) -> Iterator[Fault]:
     names = {name.lower(): name for name in config.get("headers", {})}
     for lowered in _OURS:
         if lowered in names:
             yield Fault(f"/headers/{names[lowered]}", "this header is made from the request itself; take it out")
-    if "auth" in config and "authorization" in names:
-        yield Fault("/auth", "there is an Authorization header too; expected one of both")
-    if "auth" in config and "@" in urlsplit(config["url"]).netloc:
-        yield Fault("/auth", "the URL has a user of its own; expected one of both")
 
 
 def _version_faults(config: Mapping[str, Any]) -> Iterator[Fault]:

@@ -42,8 +42,8 @@ def trust_faults(pointer: str, pem: str | None) -> list[Fault]:
 
 
 def _is_address(host: str) -> bool:
+    address, zone, _ = host.partition("%")
     try:
-        ip_address(host.partition("%")[0])
+        return ip_address(address).version == 6 or not zone
     except ValueError:
         return False
-    return True
