@@ -51,7 +51,7 @@ def judge_due(config: Config, now: float) -> int:
     if since is None:
         return 0
     with taking_turns():
-        kept = _kept(known)
+        kept = _own(known)
         looks = [_look(watch, kept[watch.subject].memory, since, now) for watch in known if watch.subject in kept]
         heartbeats.put([(one.watch, one.memory, next_look(one.whole, now)) for one in looks])
         missed = [one.seen for one in looks if one.is_missed]

@@ -201,6 +201,8 @@ def test_another_organizations_of_the_same_name_begins_anew(store: str) -> None:
     ping(0, "failure")
     theirs = replace(BACKUP, organization="globex")
     config = replace(CONFIG, organizations=(Organization("globex", "Globex"),), watches=(theirs,))
+    heartbeats.note_receiving(config, NOW + 2 * HOUR)
+    assert heartbeats.judge_due(config, NOW + 2 * HOUR) == 0  # the new file is read, and not carried through yet
     heartbeats.adopt(config, NOW + 10)
     with reading():
         found = kept.kept(["heartbeat/backup"])["heartbeat/backup"]

@@ -5,11 +5,13 @@ import tempfile
 import time
 from pathlib import Path
 
-from alerting import pipeline
+from alerting import heartbeats, pipeline
+from alerting.config import Config
 from alerting.configuration import reader
 from alerting.settings import load
 from alerting.store import accounts, database, settings_table, tokens
 from probes import Observation
+from probes._machinery.pings import Ping
 from tests.web.browser import Browser
 from tests.web.serving import Web
 
@@ -51,6 +53,25 @@ config = { url = "https://pay.acme.example/health" }
 kind = "http"
 every = "30s"
 config = { url = "https://api.acme.example/health" }
+[checks.queue]
+kind = "metrics"
+config.url = "https://shop.acme.example/metrics"
+config.values = { depth = "queue_depth" }
+config.warning = { depth = { ">" = 100 } }
+[checks.mail]
+kind = "tcp"
+config = { host = "mail.acme.example", port = 25 }
+[heartbeats.nightly-backup]
+key = "picture-backup-key"
+cron = "0 3 * * *"
+grace = "30m"
+[heartbeats.invoices]
+key = "picture-invoices-key"
+period = "1h"
+grace = "30m"
+[heartbeats.monthly-report]
+key = "picture-report-key"
+cron = "@monthly"
 [checks.intranet]
 kind = "info"
 every = "1m"
@@ -83,6 +104,8 @@ def fill(directory: Path, now: float) -> None:
             _check("shop", "ok", "HTTP 200", at, 0.212),
             _check("payments", "critical", "HTTP 500, expected 200", at + 10, 1.31),
             _check("gateway", "ok", "HTTP 200", at, 0.041),
+            _check("queue", "warning", "depth is 140 (> 100)", at, 0.03),
+            _check("mail", "ok", "connected in 0.012 s", at, 0.012),
             _server("prod-1", 97.2, 71.4, 63.0, at),
             _server("prod-2", 12.8, 44.1, 91.7, at + 1),
             _replica("shop-prod", "lagging", "warning", 73_400_320, 18.2, at),
@@ -90,7 +113,15 @@ def fill(directory: Path, now: float) -> None:
         ]
         pipeline.ingest(config, seen, at + 11)
     pipeline.ingest(config, [_server("backup", 3.1, 22.0, 41.0, now - 1500)], now - 1500)
+    _ping(config, "nightly-backup", Ping(now - 12_400, "start"))
+    _ping(config, "nightly-backup", Ping(now - 11_890, "success", 0, "10.1.0.7", said="dumped 14 GB"))
+    _ping(config, "invoices", Ping(now - 3900, "success", 0, "10.1.0.9"))
+    heartbeats.adopt(config, now)
     pipeline.tick(config, now)
+
+
+def _ping(config: Config, name: str, ping: Ping) -> None:
+    heartbeats.receive(config, config.watch_of[f"heartbeat/{name}"], ping, ping.said, len(ping.said))
 
 
 def _check(name: str, status: str, message: str, at: float, took: float = 0.1) -> Observation:
