@@ -117,7 +117,7 @@ def _observation(config: Mapping[str, Any], look: _Look) -> Observation:
     verdict = look.verdict
     values: dict[str, float | None] = {"lag_bytes": verdict.lag_bytes, "lag_seconds": verdict.lag_seconds}
     if look.seen is not None and verdict.health != "error":
-        values |= _slots(config, look.seen) | {"standbys": len(look.seen.standbys)}
+        values |= _slots(config, look.seen, look.memory) | {"standbys": len(look.seen.standbys)}
     if (
         verdict.health == "error" and not verdict.ours
     ):  # a replica that cannot be asked about is told as one in trouble, not passed over
@@ -136,7 +136,7 @@ def _observation(config: Mapping[str, Any], look: _Look) -> Observation:
     return Observation(verdict.status, values, verdict.message, facts)
 
 
-def _slots(config: Mapping[str, Any], seen: View) -> dict[str, float | None]:
+def _slots(config: Mapping[str, Any], seen: View, memory: Memory) -> dict[str, float | None]:
     kept = [slot.retained_bytes for slot in seen.slots if slot.retained_bytes is not None]
-    own = slot_of(seen.standbys, seen.slots, config.get("slot_name"))
+    own = slot_of(seen.standbys, seen.slots, config.get("slot_name") or memory.slot)
     return {"slot_retained_bytes": max(kept, default=None), "slot_safe_bytes": own.safe_bytes if own else None}

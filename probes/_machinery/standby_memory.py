@@ -26,6 +26,7 @@ class Memory:
     behind  bytes the furthest standby then lacked
     known   whether a standby of that name was ever seen
     idle    the slots nobody used then
+    slot    the one the standby used when it was last seen
     """
 
     at: float | None = None
@@ -35,6 +36,7 @@ class Memory:
     behind: int | None = None
     known: bool = False
     idle: tuple[str, ...] = ()
+    slot: str | None = None
 
 
 def recalled(facts: Mapping[str, Any]) -> Memory:
@@ -50,6 +52,7 @@ def recalled(facts: Mapping[str, Any]) -> Memory:
         behind=kept["behind"],
         known=kept["known"],
         idle=tuple(kept["idle"]),
+        slot=kept.get("slot"),
     )
 
 
@@ -63,6 +66,7 @@ def written(memory: Memory) -> dict[str, Any]:
         "behind": memory.behind,
         "known": memory.known,
         "idle": list(memory.idle),
+        "slot": memory.slot,
     }
 
 
@@ -76,6 +80,7 @@ def renewed(before: Memory, seen: View, level: Level, behind: int | None, now: f
         behind=behind,
         known=before.known or bool(seen.standbys),
         idle=tuple(slot.name for slot in seen.slots if not slot.active),
+        slot=next((one.slot for one in seen.standbys if one.slot), before.slot),
     )
 
 

@@ -15,10 +15,11 @@ def slot_of(standbys: Sequence[Standby], slots: Sequence[Slot], named: str | Non
     return next((slot for slot in slots if slot.name in names), None)
 
 
-def left_behind(slot: Slot | None) -> str:
-    """What is to be said of the slot of a standby that is not there, after a name."""
+def left_behind(slot: Slot | None, slots: Sequence[Slot]) -> str:
+    """What is to be said of the slot of a standby that is not there, after a name; of lost ones where it is unknown."""
     if slot is None:
-        return ""
+        lost = ", ".join(repr(one.name) for one in slots if one.wal_status == "lost")
+        return f"; a slot is lost ({lost}): a standby that used it must be rebuilt (pg_basebackup)" if lost else ""
     if slot.wal_status == "lost":
         return (
             f", and its slot {slot.name!r} is lost: it cannot come back by itself and must be rebuilt (pg_basebackup)"
@@ -29,7 +30,7 @@ def left_behind(slot: Slot | None) -> str:
 
 def risks(seen: View, named: str | None, before: Memory) -> Iterator[str]:
     """What is amiss with slots: the standby's own about to lose its WAL, and those that fill the disk for nobody."""
-    own = slot_of(seen.standbys, seen.slots, named)
+    own = slot_of(seen.standbys, seen.slots, named or before.slot)
     if seen.standbys and own is not None and own.wal_status in ("unreserved", "lost"):
         yield f"its slot {own.name!r} may lose the WAL it needs (wal_status {own.wal_status})"
     for slot in seen.slots:

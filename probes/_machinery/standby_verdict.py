@@ -108,12 +108,12 @@ def _absent(config: Mapping[str, Any], seen: View, before: Memory) -> Verdict | 
     if seen.standbys:
         return None
     name = config["application_name"]
-    slot = slot_of((), seen.slots, config.get("slot_name"))
+    slot = slot_of((), seen.slots, config.get("slot_name") or before.slot)
     nameless = _nameless(seen, slot, before)
     if nameless is not None:
         remedy = f"set application_name={name} in its primary_conninfo, or watch it by the name it has"
         return _error(f"no standby is connected as {name!r}, but one is as {nameless!r}: {remedy}")
-    message = f"no standby is connected as {name!r}{left_behind(slot)}"
+    message = f"no standby is connected as {name!r}{left_behind(slot, seen.slots)}"
     if seen.others:
         message += f"; connected are: {', '.join(sorted({one.name for one in seen.others}))}"
     if seen.others and not before.known:

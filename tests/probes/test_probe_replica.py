@@ -115,6 +115,8 @@ def test_a_standby_that_catches_up_is_lagging_then_online_at_once(every_postgres
 def test_a_lost_slot_must_be_rebuilt(every_postgres_pair: PostgresPair) -> None:
     pair = every_postgres_pair
     pair.primary.set(max_slot_wal_keep_size="16MB")
+    nameless = {key: value for key, value in config(pair).items() if key != "slot_name"}
+    before = run("replica", nameless, NOW)
     pair.standby.kill()
     lost = f"SELECT 1 FROM pg_replication_slots WHERE slot_name = '{SLOT}' AND wal_status = 'lost'"
 
@@ -128,6 +130,10 @@ def test_a_lost_slot_must_be_rebuilt(every_postgres_pair: PostgresPair) -> None:
     seen = look(pair)
     assert told(seen) == ("critical", "offline")
     assert "is lost: it cannot come back by itself and must be rebuilt" in seen.message
+    assert run("replica", nameless, NOW + 120, before).message == seen.message  # it was seen to use that slot
+    unseen = run("replica", nameless, NOW)
+    assert told(unseen) == ("critical", "offline")
+    assert "a slot is lost ('replica_slot'): a standby that used it must be rebuilt" in unseen.message
 
 
 def test_a_killed_standby_is_offline_at_the_first_look_and_online_once_back(fresh_postgres_pair: PostgresPair) -> None:

@@ -68,6 +68,6 @@ def test_silence_is_counted_from_the_first_look_that_heard_that_report() -> None
 
 
 def test_a_memory_is_kept_as_json_and_nothing_else_is_taken_for_one() -> None:
-    memory = Memory(5.0, {"7@1.5": (None, 5.0)}, ((5.0, 77),), "warning", 12, True, ("old",))
+    memory = Memory(5.0, {"7@1.5": (None, 5.0)}, ((5.0, 77),), "warning", 12, True, ("old",), "mine")
     assert recalled({"memory": written(memory)}) == memory
     assert recalled({}) == recalled({"memory": None}) == Memory()
