@@ -72,6 +72,19 @@ def dsn_faults(pointer: str, dsn: str) -> list[Fault]:
     return [Fault(pointer, REFUSED)] if any(map(never, [*given.get("host", ()), *given.get("hostaddr", ())])) else []
 
 
+_FILE_PARAMETERS = frozenset(
+    ["passfile", "service", "servicefile", "sslcert", "sslcrl", "sslcrldir", "sslkey", "sslkeylogfile", "sslrootcert"]
+)
+
+
+def files_in(dsn: str) -> list[str]:
+    """The parameters of a readable DSN by which libpq would read, or even write, files of this machine; sorted."""
+    from psycopg.conninfo import conninfo_to_dict
+
+    named = {key for key, value in conninfo_to_dict(dsn).items() if key in _FILE_PARAMETERS and value != "system"}
+    return sorted(named)
+
+
 def _without_secret(kind: str, fault: Fault) -> Fault:
     """A fault inside a property the schema marks `writeOnly` must not quote the value."""
     name = fault.pointer.lstrip("/").partition("/")[0]

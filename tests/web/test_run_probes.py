@@ -149,6 +149,14 @@ def test_a_pool_is_its_organizations(small_team: Team, postgres_pair: PostgresPa
     assert "may not be probed" in saw(small_team.client("alice").post("/probes/replica", beyond))["message"]
 
 
+@pytest.mark.parametrize("parameter", ["passfile", "service", "sslkey", "sslkeylogfile"])
+def test_a_dsn_reads_and_writes_no_file_of_this_machine(alone: Team, tmp_path: Path, parameter: str) -> None:
+    there = tmp_path / "there"
+    given = {"dsn": f"postgresql://u@127.0.0.1:1/d?{parameter}={there}"}
+    assert parameter in refused(alone.client("alice").post("/probes/postgres", given))["/dsn"]
+    assert not there.exists()
+
+
 def test_vedettes_own_key_opens_no_door_but_those_declared(small_team: Team) -> None:
     body = {"ssh": "root@elsewhere.example", "container": "postgres", "application_name": "replica"}
     assert refused(small_team.client("alice").post("/probes/replica", body)).keys() == {"/ssh"}

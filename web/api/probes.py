@@ -14,7 +14,7 @@ from alerting.notices import rfc3339
 from alerting.store import baselines
 from alerting.store.database import reading
 from probes import Observation
-from probes._machinery.checking import check_config
+from probes._machinery.checking import check_config, files_in
 from schemas import Fault
 from web.answers import answer
 from web.api.alerts import CHANGE
@@ -36,7 +36,7 @@ def run_probe(kind: str) -> Response:
         raise Problem(404, f"there is no probe of that kind; there are: {', '.join(probes.kinds())}")
     given, pointer = _given()
     config = _complete(kind, given, pointer)
-    if faults := check_config(kind, config):
+    if faults := check_config(kind, config) or _files(given):
         raise _faulty([Fault(f"{pointer}{fault.pointer}", fault.message) for fault in faults])
     return answer(_shown(kind, look(kind, config, _policy(kind, given))))
 
@@ -106,6 +106,12 @@ def _complete(kind: str, given: Mapping[str, Any], pointer: str) -> Mapping[str,
         return complete(config, kind, given, None if where is None else owners.get(str(given.get("pool")), ""))
     except Incomplete as reason:
         raise _faulty([Fault(f"{pointer}{reason.pointer}", reason.message)]) from None
+
+
+def _files(given: Mapping[str, Any]) -> list[Fault]:
+    """What a caller's own DSNs would have us read or write here: this machine's files are not the caller's."""
+    named = [(key, files_in(given[key])) for key in ("dsn", "standby_dsn") if key in given]
+    return [Fault(f"/{key}", f"names files of this machine: {', '.join(files)}") for key, files in named if files]
 
 
 def _may_log_in(login: Any, where: frozenset[str] | None) -> bool:
