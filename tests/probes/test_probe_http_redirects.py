@@ -35,9 +35,9 @@ def test_nothing_meant_for_one_server_goes_to_another(http_target: HttpTarget, e
     seen = redirected(http_target, elsewhere.url("/ok"), **SECRETS)
     assert seen.status == "ok", seen.message
     assert http_target.asked[0]["headers"]["X-Api-Key"] == "s3cr3t-key"
-    (asked,) = elsewhere.asked
-    assert not {"X-Api-Key", "Cookie", "Authorization"} & set(asked["headers"])
-    assert "s3cr3t" not in str(asked)
+    assert elsewhere.hits
+    assert not {"X-Api-Key", "Cookie", "Authorization"} & {name for one in elsewhere.asked for name in one["headers"]}
+    assert "s3cr3t" not in str(elsewhere.asked)
 
 
 def test_within_one_server_all_of_it_is_sent_again(http_target: HttpTarget) -> None:
