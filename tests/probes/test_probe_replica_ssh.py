@@ -120,10 +120,12 @@ def test_a_frozen_server_ends_within_the_limits_of_psql(host: Sshd, fresh_postgr
 
 @pytest.mark.parametrize("where", [{}, {"container": "pg"}])
 def test_a_psql_that_hangs_is_ended_there_too(host: Sshd, postgres_pair: PostgresPair, where: dict[str, str]) -> None:
-    replace_psql(host, "trap '' TERM\nwhile :; do sleep 1; done")
-    seen = look(host, postgres_pair, timeout=4, **where)
+    replace_psql(host, "exec sleep 1000")
+    seen = look(host, postgres_pair, timeout=6, **where)
     assert told(seen) == ("unknown", "error")
     assert "psql had to be ended there: the server did not answer in time" in seen.message
+    replace_psql(host, "trap '' TERM\nwhile :; do sleep 1; done")
+    assert told(look(host, postgres_pair, timeout=2, **where)) == ("unknown", "error")
     wait_until(lambda: not host.left_behind(), 5, "nothing to be left running")
 
 
