@@ -133,6 +133,7 @@ class HttpLoop:
             self._free.append(handle)
         else:
             handle.curl.close()
+            handle.curl.handle = None  # each holds the other, and nobody would look for that for long
 
     def _multi_for(self, handle: CurlHandle) -> "_Multi":
         """Where the exchange can begin: for a name, where a thread is left to resolve it."""
