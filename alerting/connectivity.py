@@ -74,7 +74,7 @@ class Connectivity:
         except Unavailable:
             self._hold(intake, sorts["excused"])
             excused = []
-        intake.distrusted |= {one.subject for one in excused}
+        intake.excuse(excused)
         return [*sorts["plain"], *excused]
 
     def settle(self, observed: Sequence[Observation]) -> tuple[list[Observation], list[Observation]]:
@@ -140,7 +140,7 @@ class Connectivity:
         while suspects := self._take_held():
             self._examine()
             for one in suspects:
-                intake.put(one)
+                intake.put_back(one)
 
     def _examine(self) -> None:
         began, verdict = time.time(), self._verdict()

@@ -4,7 +4,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from alerting import pipeline
 from alerting.config import Config
@@ -21,8 +21,8 @@ _UNHURRIED = 1.0  # seconds the same of what changes nothing: as much of it as a
 _KEPT = 100_000  # observations held in memory while the database cannot take them
 
 Inspect = Callable[["Intake", Sequence[Observation]], Sequence[Observation]]
-"""What is to be stored now of a batch: an inspector may leave some out and put them in later, or say better what was
-seen. What it adds to `distrusted` raises nothing.
+"""What is to be stored now of a batch: an inspector may leave some out and put them back later, or say better what was
+seen, and excuse what that must not raise.
 """
 
 
@@ -44,7 +44,8 @@ class Intake:
         self._observed: deque[Observation] = deque()
         self._called = threading.Event()
         self._ending = threading.Event()
-        self.distrusted: set[str] = set()  # subjects whose next look raises nothing
+        self._distrusted: set[str] = set()  # subjects whose next look raises nothing
+        self._excused: set[tuple[str, float]] = set()  # looks that raise nothing: their subjects and moments
 
     def remember(self, states: Mapping[str, State]) -> None:
         """These were read from the database just now."""
@@ -54,10 +55,26 @@ class Intake:
         """Have it stored; False where there is no room because the database has taken nothing for too long."""
         if len(self._observed) >= _KEPT:
             return False
+        if observation.subject in self._distrusted:
+            self._distrusted.discard(observation.subject)
+            self.excuse([observation])
         self._observed.append(observation)
         if not self._quiet.may_wait(self._configuration(), observation):
             self._called.set()
         return True
+
+    def put_back(self, observation: Observation) -> None:
+        """Have one stored that was put in before, and left out by the inspector."""
+        self._observed.append(observation)
+        self._called.set()
+
+    def distrust(self, subjects: Iterable[str]) -> None:
+        """The next look at each of these that is put in raises nothing; those put in before are judged as ever."""
+        self._distrusted.update(subjects)
+
+    def excuse(self, observations: Iterable[Observation]) -> None:
+        """These raise nothing, and every wait begins anew with the next."""
+        self._excused.update((one.subject, one.at) for one in observations)
 
     def end(self) -> None:
         """Store what there is, then come to an end."""
@@ -108,13 +125,13 @@ class Intake:
         with taking_turns():  # both or neither: trying again must not count an observation twice
             # Asked for here and not before the wait for our turn: meanwhile a watch may have been taken out.
             config, now = self._configuration(), time.time()
-            trusted = [one for one in group if one.subject not in self.distrusted]
-            news = self._quiet.store(config, trusted, now)
+            excused = [one for one in group if (one.subject, one.at) in self._excused]
+            judged = [one for one in group if (one.subject, one.at) not in self._excused]
+            news = self._quiet.store(config, judged, now)
             pipeline.ingest(config, news, now)
-            first_looks = [one for one in group if one.subject in self.distrusted]
-            pipeline.ingest(config, first_looks, now, only_observe=True)
-        self._quiet.note(config, [*news, *first_looks])
-        self.distrusted -= {one.subject for one in first_looks}
+            pipeline.ingest(config, excused, now, only_observe=True)
+        self._quiet.note(config, [*news, *excused])
+        self._excused.difference_update((one.subject, one.at) for one in excused)
 
 
 def _one_a_subject(batch: Sequence[Observation]) -> list[list[Observation]]:

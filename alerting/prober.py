@@ -31,6 +31,7 @@ _FIRST_LOOKS = 250.0  # a second, of what was never seen: a new file of thousand
 _COLLECT = (20_000, 20, 20)  # what looks make dies by itself: searching it for cycles as often as usual costs a tenth
 _STUCK = 60.0  # seconds without a round of the loop after which only a new process helps
 _CLOCK_JUMP = 5.0  # seconds the wall clock may move against the monotonic one before we distrust what we see
+_STALL = 1.0  # seconds a round may take before what fails in it is doubted, once
 _PAUSE = 10.0  # seconds a round may take before we take it that we were stopped: probes then end as if they had failed
 
 
@@ -51,6 +52,7 @@ class Prober:
         self._places: dict[str, _Place] = {}
         self._running: dict[str, Watch] = {}
         self._last: dict[str, Observation] = {}
+        self._doubted: set[str] = set()  # subjects that failed when we stood still
         self.baselines = baselines.NONE  # replaced whole by whoever sees that one was moved
         self._round_began = time.monotonic()
         self._scheduled: Config | None = None
@@ -97,9 +99,11 @@ class Prober:
                 if config is not self._scheduled:
                     runner.set_policy(config.denied_networks, config.allowed_networks)
                     self._schedule(config)
-                clock = self._distrust_after_jump(clock)
                 self._begin_due(runner)
-                for subject, seen in runner.run_once(self._patience()):
+                ended = runner.run_once(self._patience())
+                self._distrust_stalled(ended)
+                clock = self._distrust_after_jump(clock)  # before what ended because of it is handed on
+                for subject, seen in ended:
                     self._finish(subject, seen, runner)
         finally:
             runner.close()
@@ -130,10 +134,19 @@ class Prober:
         if abs(moved - clock) > _CLOCK_JUMP or paused > _PAUSE:
             words = "the clock moved by %.0f s, after a pause of %.0f s: the next round only observes"
             logger.warning(words, moved - clock, paused)
-            self._intake.distrusted = set(self._last)
+            self._intake.distrust(self._places)
             self._scheduled = None
         self._round_began = monotonic
         return moved
+
+    def _distrust_stalled(self, ended: Sequence[tuple[str, Observation]]) -> None:
+        """What failed while we stood still may have had its time taken by us; who fails so again is told."""
+        if time.monotonic() - self._round_began < _STALL:
+            self._doubted.difference_update(subject for subject, _ in ended)
+            return
+        failed = {subject for subject, seen in ended if seen.status != "ok"}
+        self._intake.distrust(failed - self._doubted)
+        self._doubted |= failed
 
     def _begin_due(self, runner: Runner) -> None:
         monotonic = time.monotonic()

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from alerting import pipeline
-from alerting.prober import Prober
+from alerting.prober import Prober, _Place
 from alerting.store import subjects
 from alerting.store.database import Unavailable, reading
 from probes import Observation
@@ -31,8 +31,14 @@ def known() -> set[str]:
         return set(subjects.states())
 
 
-def store_all(prober: Prober, *group: Observation) -> None:
-    groups = [list(group)]
+def store_all(prober: Prober, *looks: Observation) -> None:
+    for one in looks:
+        prober._intake.put(one)
+    store_put(prober)
+
+
+def store_put(prober: Prober) -> None:
+    groups = [prober._intake._take()]
     while groups:
         groups[:1] = prober._intake.store_group(groups[0])
 
@@ -68,13 +74,36 @@ def test_what_the_database_did_not_take_is_tried_again_and_counted_once(
 
 @pytest.mark.parametrize(("moved", "paused"), [(3600.0, 0.0), (-3600.0, 0.0), (0.0, 60.0)])
 def test_after_a_jump_or_a_pause_the_first_look_raises_nothing(prober: Prober, moved: float, paused: float) -> None:
-    prober._last = {"check/website": look(status="ok")}
+    prober._places = {"check/website": _Place(PATIENT.watch_of["check/website"])}
     prober._round_began = time.monotonic() - paused
     prober._distrust_after_jump(time.time() - time.monotonic() - moved)
     for _ in range(2):
         store_all(prober, look())
     assert every_alert() == []
     store_all(prober, look())
+    assert len(every_alert()) == 1
+
+
+def test_what_was_seen_before_a_jump_does_not_stand_for_the_first_look_after_it(prober: Prober) -> None:
+    """It is judged as ever, though it is stored only now."""
+    prober._places = {"check/website": _Place(PATIENT.watch_of["check/website"])}
+    prober._intake.put(look(status="ok"))
+    prober._distrust_after_jump(time.time() - time.monotonic() - 3600)
+    store_put(prober)
+    for _ in range(2):
+        store_all(prober, look())
+    assert every_alert() == []
+    store_all(prober, look())
+    assert len(every_alert()) == 1
+
+
+def test_a_failure_while_we_stood_still_is_doubted_once(prober: Prober) -> None:
+    for _ in range(3):
+        assert every_alert() == []
+        prober._round_began = time.monotonic() - 2
+        failed = look()
+        prober._distrust_stalled([(failed.subject, failed)])
+        store_all(prober, failed)
     assert len(every_alert()) == 1
 
 
