@@ -17,7 +17,7 @@ from probes._machinery.guard import address_guard
 from probes._machinery.host import Host
 from probes._machinery.http import HttpLoop
 from probes._machinery.observation import Observation, timed
-from probes._machinery.requests import HostQuery, HttpRequest, Reply, Request, Sleep, SqlQuery
+from probes._machinery.requests import HostQuery, HttpReply, HttpRequest, Reply, Request, Sleep, SqlQuery
 from probes._machinery.shared import Shared
 from probes._machinery.sql import SqlThreads
 from probes._machinery.tasks import Alarm, Job, Line, Running, Task
@@ -30,6 +30,9 @@ _DEADLINE = -1  # in place of a turn: the timer is the whole probe's
 _STALE_TIMERS = 1000
 HTTP_AT_ONCE = 1024
 """HTTP exchanges at once. A twentieth of 10,000 checks a minute that hang for 10 s are 84 of them."""
+
+SQL_AT_ONCE = 64
+"""Queries at once, a thread each: servers that hang until their timeout must leave places to the others."""
 
 
 class Runner:
@@ -45,7 +48,7 @@ class Runner:
         self,
         *,
         http_limit: int = HTTP_AT_ONCE,
-        sql_limit: int = 8,
+        sql_limit: int = SQL_AT_ONCE,
         denied_networks: Iterable[str] = (),
         allowed_networks: Iterable[str] = (),
         ca_file: str | None = None,
@@ -94,15 +97,22 @@ class Runner:
         self._http.on_time()
         for task, reply in self._http.finished():
             self._lines[HttpRequest].busy -= 1
-            others = self._shared.settle(task, reply, time.monotonic())
-            for each in (task, *others):
-                self._advance(each, reply)
+            self._settle(task, reply)
         if called:
             self._end_jobs()
         self._ring_timers()
         self._let_in()
         done, self._done = self._done, []
         return done
+
+    def _settle(self, task: Task, reply: HttpReply) -> None:
+        """Hand on a reply: to who asked, and to who waited for the same."""
+        assert isinstance(task.request, HttpRequest)
+        answered, patient = self._shared.settle(task, task.request, reply, time.monotonic())
+        for each in (task, *answered):
+            self._advance(each, reply)
+        for each, request in patient:
+            self._serve(each, request)
 
     def wake(self) -> None:
         """End the wait of `run_once`, from any thread."""

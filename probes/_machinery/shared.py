@@ -2,13 +2,21 @@
 
 from collections.abc import Hashable, Mapping
 from dataclasses import fields
-from typing import Any
+from math import inf
+from typing import Any, NamedTuple
 
 from probes._machinery.requests import HttpReply, HttpRequest
 from probes._machinery.tasks import Task
 
 _KEPT = 60.0  # seconds; nobody may share for longer
 _OWN = ("timeout", "share_seconds")  # what each asker may choose for itself: it changes no answer
+
+
+class Settled(NamedTuple):
+    """Who has the reply as well, and who must ask on: theirs was not the time that was up."""
+
+    answered: list[Task]
+    patient: list[tuple[Task, HttpRequest]]
 
 
 class Shared:
@@ -35,18 +43,20 @@ class Shared:
         self._askers[key] = task
         return False
 
-    def settle(self, task: Task, reply: HttpReply, now: float) -> list[Task]:
-        """The reply is there: who else waited for it."""
+    def settle(self, task: Task, request: HttpRequest, reply: HttpReply, now: float) -> Settled:
+        """The reply to what `task` asked is there: for whom else, and who waits longer than it did."""
         key = self._key_of.pop(task, None)
         if key is None:
-            return []
-        del self._askers[key]
-        self._answers = {one: kept for one, kept in self._answers.items() if now - kept[0] <= _KEPT}
-        self._answers[key] = now, reply
-        others = list(self._waiting.pop(key, {}))
-        for other in others:
-            del self._key_of[other]
-        return others
+            return Settled([], [])
+        if reply.error is None:  # trouble may be over at the next moment: it is for those alone who wait for it
+            self._answers = {one: kept for one, kept in self._answers.items() if now - kept[0] <= _KEPT}
+            self._answers[key] = now, reply
+        others = self._part(key)
+        patience = request.timeout if reply.error_class == "timeout" else inf
+        return Settled(
+            [other for other, own in others if own.timeout <= patience],
+            [(other, own) for other, own in others if own.timeout > patience],
+        )
 
     def leave(self, task: Task) -> list[tuple[Task, HttpRequest]]:
         """The task has ended before its reply: those who waited for what it asked must ask themselves."""
@@ -56,6 +66,10 @@ class Shared:
         if self._askers.get(key) is not task:
             del self._waiting[key][task]
             return []
+        return self._part(key)
+
+    def _part(self, key: Hashable) -> list[tuple[Task, HttpRequest]]:
+        """Nobody asks this any more: who waited for it."""
         del self._askers[key]
         others = list(self._waiting.pop(key, {}).items())
         for other, _ in others:

@@ -1,5 +1,6 @@
 """What several probes ask in the same words is asked once, and nobody waits for one who has left."""
 
+import socket
 import time
 from collections.abc import Generator
 
@@ -11,8 +12,10 @@ from probes._machinery.runner import Runner
 from tests.servers.http_target import HttpTarget
 
 
-def asking(url: str, share: float = 5.0, token: str = "") -> Generator[Request, Reply, Observation]:
-    reply = yield HttpRequest(url, headers={"Authorization": token}, timeout=5.0, share_seconds=share)
+def asking(
+    url: str, share: float = 5.0, token: str = "", timeout: float = 5.0
+) -> Generator[Request, Reply, Observation]:
+    reply = yield HttpRequest(url, headers={"Authorization": token}, timeout=timeout, share_seconds=share)
     assert isinstance(reply, HttpReply)
     return Observation("ok" if reply.status == 200 else "critical", message=reply.error or "")
 
@@ -58,6 +61,28 @@ def test_trouble_is_shared_too(runner: Runner) -> None:
     for number in range(3):
         runner.start(asking("http://127.0.0.1:1/"), number, 5.0)
     assert all("refused" in one.message for one in finish(runner, 3).values())
+
+
+def test_the_impatience_of_one_is_not_the_trouble_of_another(runner: Runner, http_target: HttpTarget) -> None:
+    url = http_target.url("/slow?seconds=0.6")
+    for name, timeout in (("hasty", 0.2), ("hasty too", 0.2), ("patient", 5.0)):
+        runner.start(asking(url, timeout=timeout), name, 8.0)
+    ended = finish(runner, 3)
+    assert {name: one.status for name, one in ended.items()} == {
+        "hasty": "critical",
+        "hasty too": "critical",
+        "patient": "ok",
+    }
+
+
+def test_trouble_is_not_remembered(runner: Runner) -> None:
+    with socket.socket() as place:
+        place.bind(("127.0.0.1", 0))
+        runner.start(asking(f"http://127.0.0.1:{place.getsockname()[1]}/"), "early", 5.0)
+        assert finish(runner, 1)["early"].status == "critical"
+        place.listen()
+        runner.start(asking(f"http://127.0.0.1:{place.getsockname()[1]}/", timeout=0.2), "late", 5.0)
+        assert "refused" not in finish(runner, 1)["late"].message
 
 
 def test_when_the_asker_is_cut_off_another_asks(runner: Runner, http_target: HttpTarget) -> None:
