@@ -17,7 +17,18 @@ from probes import EXIT_CODES, Observation
 from probes._machinery.runner import check_config, run
 
 
-@click.command()
+class _Plugin(click.Command):
+    """A command whose 2 means critical: called wrongly, it cannot tell, which is 3."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as error:
+            error.exit_code = EXIT_CODES["unknown"]
+            raise
+
+
+@click.command(cls=_Plugin)
 @click.argument("kind")
 @click.option("--config", "given", default="{}", help="The probe's configuration: a JSON object, @file, or @-.")
 @click.option("--json", "as_json", is_flag=True, help="Print the observation as JSON.")

@@ -46,6 +46,11 @@ def test_what_is_no_configuration_is_unknown(call: Call, typed: str) -> None:
     assert result.stderr.startswith("--config: ")
 
 
+@pytest.mark.parametrize("words", [(), ("tcp", "--nonsense"), ("tcp", "more", "words")])
+def test_called_wrongly_it_cannot_tell(call: Call, words: tuple[str, ...]) -> None:
+    assert call(*words).exit_code == 3
+
+
 def test_what_the_file_denies_is_denied(call: Call, http_target: HttpTarget) -> None:
     given = json.dumps({"url": http_target.url("/ok")})
     assert call("http", "--config", given).exit_code == 0
