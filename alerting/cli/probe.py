@@ -24,8 +24,8 @@ class _Plugin(click.Command):
         try:
             return super().parse_args(ctx, args)
         except click.UsageError as error:
-            error.exit_code = EXIT_CODES["unknown"]
-            raise
+            error.show()
+            ctx.exit(EXIT_CODES["unknown"])
 
 
 @click.command(cls=_Plugin)
