@@ -27,6 +27,7 @@ from schemas import Fault
 _OVER_SSH = ("host_key", "private_key", "container", "user", "database", "host", "port")
 _OURS = ("own", "resolver", "denied", "config")
 _DEFAULT_TIMEOUT = 10.0
+_USUAL_NAME = "replica"
 _MOST_FOR_THE_STANDBY = 5.0  # it is asked besides: two looks and its word still end within the deadline of one
 
 
@@ -51,6 +52,7 @@ def probe(
     facts: status online|lagging|offline|error, lag_bytes, lag_seconds, error_message, last_check, application_name,
     thresholds, over (the threshold the lag is past), and memory, for the next look
     """
+    config = {"application_name": _USUAL_NAME, **config}
     before = recalled(previous.facts) if previous is not None else Memory()
     look = yield from _look(config, now, before)
     if look.seen is not None and before.at is None and is_odd(look.verdict, look.seen):

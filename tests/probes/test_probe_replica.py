@@ -272,3 +272,10 @@ def test_what_is_right_has_no_faults(postgres_pair: PostgresPair) -> None:
     assert check_config("replica", config(postgres_pair)) == []
     by_ssh = {"ssh": "u@h:22", "container": "pg", "user": "odoo", "database": "shop", "port": 5433, "host": "/run/pg"}
     assert check_config("replica", {**by_ssh, "application_name": "r", "expected": 2, "cascade": True}) == []
+    assert check_config("replica", {"ssh": "user@host", "container": "postgres-primary-shop", "user": "odoo"}) == []
+
+
+def test_a_standby_is_named_replica_where_nothing_else_is_said(postgres_pair: PostgresPair) -> None:
+    seen = run("replica", {"dsn": postgres_pair.primary.url()})
+    assert told(seen) == ("ok", "online")
+    assert seen.facts["application_name"] == "replica"
