@@ -24,6 +24,7 @@ _HOLDS_FOR = 5.0  # seconds a network found to be down is taken to be, unless so
 _SETTLES = 2.0  # seconds after an outage in which neighbours and routes are still being found
 _LONGEST_LOOK = 60.0  # seconds; what lies further before an outage was seen by a clock that was set back since
 _TOLD_EVERY = 60.0
+_MOST_OUTAGES = 3  # in a row that excuse a subject which does not answer between them, as others do
 
 
 class Outage(NamedTuple):
@@ -50,6 +51,7 @@ class Connectivity:
         self._outage = Outage("", 0.0, 0.0)  # the last one
         self._told: tuple[float, str | None] = (0.0, "")  # when self/network was observed last, and as what
         self._here: frozenset[str] = frozenset()
+        self._excuses: dict[str, tuple[int, float]] = {}  # outages a subject was excused by in a row, and when last
         self._held: list[Observation] = []
         self._testing = False
         self._lock = threading.Lock()
@@ -62,6 +64,7 @@ class Connectivity:
             return
         self._latest[subject] = told
         if told.answered:
+            self._excuses.pop(subject, None)
             self._answered_at = now = time.time()
             self._end_outage(now)
 
@@ -99,7 +102,8 @@ class Connectivity:
         if one.status == "ok" or told is None or told.answered or told.host in self._here or len(hosts) < _AT_LEAST:
             return "plain"
         if self._outage.since - _LONGEST_LOOK <= one.at and began <= self._outage.until + _SETTLES:
-            return "excused"
+            # Others answer between one outage and the next, and this one never does: then it is not our network.
+            return "plain" if self._excuses.get(one.subject, (0, 0.0))[0] > _MOST_OUTAGES else "excused"
         return "plain" if self._answered_at >= began or self._tested_at >= one.at else "waits"
 
     def _hosts(self) -> set[str]:
@@ -115,6 +119,9 @@ class Connectivity:
         """In their place, that nobody could tell; what the next look compares with stays as it was."""
         if not suspects:
             return []
+        for one in suspects:
+            outages, last = self._excuses.get(one.subject, (0, 0.0))
+            self._excuses[one.subject] = outages + (self._answered_at > last or not outages), time.time()
         with reading():
             states = subjects.states([one.subject for one in suspects])
         said = f"our own network seems to be down: {self._outage.fault}"
@@ -145,13 +152,14 @@ class Connectivity:
     def _examine(self) -> None:
         began, verdict = time.time(), self._verdict()
         self._here |= verdict.here
-        if verdict.fault is None:
+        fault = None if self._answered_at >= began else verdict.fault  # who answers meanwhile proves more
+        if fault is None:
             self._end_outage(began)
         else:
-            self._outage = Outage(verdict.fault, began, began + _HOLDS_FOR)
+            self._outage = Outage(fault, began, began + _HOLDS_FOR)
         self._tested_at = began
-        if verdict.fault is not None or self._told[1] is not None:
-            self._tell(verdict.fault)
+        if fault is not None or self._told[1] is not None:
+            self._tell(fault)
 
     def _take_held(self) -> list[Observation]:
         with self._lock:

@@ -42,6 +42,7 @@ class Intake:
         self._inspect = inspect
         self._quiet = Quiet()
         self._observed: deque[Observation] = deque()
+        self._oldest: float | None = None  # when the first of what is being stored was observed
         self._called = threading.Event()
         self._ending = threading.Event()
         self._distrusted: set[str] = set()  # subjects whose next look raises nothing
@@ -62,6 +63,11 @@ class Intake:
         if not self._quiet.may_wait(self._configuration(), observation):
             self._called.set()
         return True
+
+    def lag(self, now: float) -> float:
+        """How many seconds ago the oldest was observed of what is being stored; 0 where nothing is."""
+        oldest = self._oldest
+        return 0.0 if oldest is None else now - oldest
 
     def put_back(self, observation: Observation) -> None:
         """Have one stored that was put in before, and left out by the inspector."""
@@ -95,6 +101,7 @@ class Intake:
         if len(self._observed) < _BATCH and self._called.wait(_UNHURRIED):
             self._ending.wait(_GATHER)
             self._called.clear()
+        self._oldest = self._observed[0].at if self._observed else None
         return [self._observed.popleft() for _ in range(min(_BATCH, len(self._observed)))]
 
     def _store(self, batch: Sequence[Observation]) -> bool:

@@ -181,8 +181,14 @@ def _storable(observation: Observation) -> Observation:
 
 
 def _is_news(observation: Observation, before: State | None, now: float) -> bool:
+    if before is not None and _is_same(observation, before.observation):
+        return False  # stored already, though a connection that broke at the commit left its sender in doubt
     # What is kept from after now was stamped by a clock since set right: it must not blind us until then.
     return before is None or observation.at >= before.observation.at or before.observation.at > now
+
+
+def _is_same(one: Observation, kept: Observation) -> bool:
+    return (one.at, one.duration, one.status) == (kept.at, kept.duration, kept.status)
 
 
 def _judge_all(

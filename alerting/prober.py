@@ -83,6 +83,10 @@ class Prober:
                 thread.join(max(0.0, end - time.monotonic()))
             self._intake.end()
 
+    def lag(self, now: float) -> float:
+        """How many seconds ago the oldest look was that is not stored yet, roughly."""
+        return self._intake.lag(now)
+
     @property
     def alive(self) -> bool:
         """Whether both threads do their work."""

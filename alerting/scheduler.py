@@ -34,6 +34,7 @@ TICK = 5.0
 _OWNER = "scheduler:"  # how the claims of schedulers begin: whoever leads takes over what another left behind
 _STANDBY = 2.0  # seconds between two tries at the lead
 _GAP = 10.0  # seconds between two rounds of judging after which nobody is blamed for having been silent
+_LAG = 3.0  # seconds looks may be on their way into the database before nobody is called silent
 _LOST_AFTER = 30.0  # seconds without a tick after which we no longer trust ourselves
 _STOP = 7.0  # seconds that ending may take in good order, of the ten a platform grants
 _LEAVE = 8.5  # seconds after which we are gone in any case
@@ -216,7 +217,8 @@ class Acting:
 
     def _judge_waits(self) -> None:
         config, now = self._config(), time.time()
-        if not 0 <= now - self._judged_at <= _GAP:  # we slept, the clock jumped, or the database was away
+        # We slept, the clock jumped, the database was away, or what was seen meanwhile is still on its way into it.
+        if not 0 <= now - self._judged_at <= _GAP or self._prober.lag(now) > _LAG:
             self._looking_since = self._judged_at = now
             return
         if pipeline.tick(config, now) + pipeline.mark_stale(config, now, self._looking_since):

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from alerting.config import Config, Watch
 from alerting.connectivity import Connectivity
 from alerting.intake import Intake
-from alerting.own_network import examine
+from alerting.own_network import Verdict, examine
 from probes import Observation
 from probes._machinery.reach import Reach, is_here, reach
 from probes._machinery.requests import HttpReply, HttpRequest, SqlQuery, SqlReply, SshCommand, SshReply
@@ -161,3 +161,47 @@ def test_an_answer_since_the_look_began_proves_our_network() -> None:
     now = time.time()
     seen = Observation("critical", {}, "", {}, "check/10.0.0.1", now, now - began)
     assert list(connectivity.inspect(Intake(lambda: config, lambda: None), [seen])) == [seen]
+
+
+def judged(connectivity: Connectivity, host: str) -> str:
+    """How a failure at `host` just now is taken once our network was tested."""
+    connectivity.heard(f"check/{host}", HttpRequest(f"http://{host}/"), REPLIES[2])
+    seen = Observation("critical", {}, "", {}, f"check/{host}", time.time(), 0.0)
+    plain, _ = connectivity.settle([seen])
+    return "plain" if plain else "excused"
+
+
+@pytest.fixture
+def deaf(store: str, monkeypatch: pytest.MonkeyPatch) -> Connectivity:
+    """Its test finds our network down, always."""
+    config = Config(watches=WATCHES)
+    connectivity = Connectivity(lambda: config)
+    monkeypatch.setattr(connectivity, "_verdict", lambda: Verdict("it is down", frozenset()))
+    return connectivity
+
+
+def test_a_test_that_is_always_wrong_hides_nothing_for_long(deaf: Connectivity) -> None:
+    """The addresses named for it are gone, say, and others answer as ever."""
+    found = []
+    for _ in range(5):
+        deaf.heard("check/10.0.0.1", HttpRequest("http://10.0.0.1/"), REPLIES[1])
+        time.sleep(0.01)
+        found.append(judged(deaf, "10.0.0.2"))
+    assert found == ["excused", "excused", "excused", "excused", "plain"]
+
+
+def test_while_nobody_answers_all_is_excused(deaf: Connectivity) -> None:
+    deaf.heard("check/10.0.0.1", HttpRequest("http://10.0.0.1/"), REPLIES[1])
+    time.sleep(0.01)
+    assert {judged(deaf, host) for host in ("10.0.0.2", "10.0.0.1") * 5} == {"excused"}
+
+
+def test_an_answer_during_the_test_proves_our_network(deaf: Connectivity, monkeypatch: pytest.MonkeyPatch) -> None:
+    def wrong() -> Verdict:
+        deaf.heard("check/10.0.0.1", HttpRequest("http://10.0.0.1/"), REPLIES[1])
+        return Verdict("it is down", frozenset())
+
+    monkeypatch.setattr(deaf, "_verdict", wrong)
+    deaf.heard("check/10.0.0.1", HttpRequest("http://10.0.0.1/"), REPLIES[1])
+    time.sleep(0.01)
+    assert judged(deaf, "10.0.0.2") == "plain"

@@ -72,6 +72,25 @@ def test_what_the_database_did_not_take_is_tried_again_and_counted_once(
     assert len(every_alert()) == 1
 
 
+def test_what_is_stored_already_is_not_counted_again(prober: Prober) -> None:
+    """The connection broke at the commit, after it had been made: whoever sent the look is in doubt."""
+    seen_once = look()
+    for _ in range(3):
+        store_all(prober, seen_once)
+    assert every_alert() == []
+    store_all(prober, look())
+    assert len(every_alert()) == 1
+
+
+def test_how_long_looks_are_on_their_way_is_known(prober: Prober) -> None:
+    assert prober.lag(time.time()) == 0.0
+    prober._intake.put(replace(look(), at=time.time() - 60))
+    prober._intake._take()
+    assert 60 <= prober.lag(time.time()) < 70
+    prober._intake._take()
+    assert prober.lag(time.time()) == 0.0
+
+
 @pytest.mark.parametrize(("moved", "paused"), [(3600.0, 0.0), (-3600.0, 0.0), (0.0, 60.0)])
 def test_after_a_jump_or_a_pause_the_first_look_raises_nothing(prober: Prober, moved: float, paused: float) -> None:
     prober._places = {"check/website": _Place(PATIENT.watch_of["check/website"])}
