@@ -18,11 +18,11 @@ from schemas import Fault
 _SECOND_LOOK = 3.0
 _CERTAIN = 30.0  # seconds without data after which a server is not just starting anew
 _PARENT_SETTLED = 120.0  # seconds after its start until a parent's children have all come back
-_STARTING = 503
+_STARTING, _PROTECTED = 503, 412
 _REFUSALS: Mapping[int, str] = {
     401: "it wants an authorization: set api_key or headers",
     403: "this authorization is not enough: set another api_key or headers",
-    412: "it wants a bearer token: set api_key",
+    _PROTECTED: "it wants a bearer token: set api_key",
     451: "this address is not among its `allow dashboard from`",
     _STARTING: "it is starting, or a proxy has nobody behind it",
 }
@@ -56,6 +56,8 @@ def probe(config: Mapping[str, Any], now: float, previous: Observation | None) -
     if newest is None:
         return (yield from _gone(look, "there is no data of it"))
     stale, every = yield from _is_stale(look, newest)
+    if stale is None:
+        return look.unknown("its data is old, and when asked again it gave none")
     if stale:
         why = f"its data is {look.before.quiet(newest, now):.0f} s old"
         seen_at = look.before.seen_at(newest, now)
@@ -80,7 +82,7 @@ def _known(look: Look) -> About | None:
 def _meet(look: Look) -> Generator[Request, Reply, tuple[About | None, Observation | None]]:
     """Ask Netdata who it is. One that is protected says so to everybody by the third version of its API."""
     answers = yield from ask(look.config, {"info": Call(INFO, SHARED)})
-    if answers.first.status == 412:
+    if answers.first.status == _PROTECTED:
         protected = yield from ask(look.config, {"info": Call(INFO_OF_PROTECTED, SHARED)})
         return read.about(protected.first) or About("", None, {}), None
     about = read.about(answers.first)
@@ -107,10 +109,11 @@ def _no_answer(look: Look, about: About | None, answers: Answers) -> Asking:
     return look.unknown(f"Netdata answered HTTP {reply.status}, expected 200")
 
 
-def _is_stale(look: Look, newest: Age) -> Generator[Request, Reply, tuple[bool, float | None]]:
+def _is_stale(look: Look, newest: Age) -> Generator[Request, Reply, tuple[bool | None, float | None]]:
     """Whether the data has stopped for good, and how often its agent writes, where that was learned.
 
-    What is stale is looked at again: it may be slow, its clock may be behind, it may just be starting anew.
+    What is stale is looked at again: it may be slow, its clock may be behind, it may just be starting anew. None where
+    that look failed.
     """
     every = look.before.facts.get("update_every")
     if not look.before.is_stale(newest, look.now, look.before.limit):
@@ -125,15 +128,17 @@ def _is_stale(look: Look, newest: Age) -> Generator[Request, Reply, tuple[bool, 
         return True, every
     yield Sleep(max(_SECOND_LOOK, _CERTAIN - look.before.quiet(newest, look.now)))
     again = yield from ask(look.config, {"metrics": Call(host_path(look.config) + METRICS)})
-    return not _went_on(newest, again.first), every
+    newer = _newest(again.first)
+    return None if newer is None else newer.updated_at <= newest.updated_at, every
 
 
-def _went_on(before: Age, reply: HttpReply) -> bool:
+def _newest(reply: HttpReply) -> Age | None:
+    if reply.error is not None or reply.status != 200:
+        return None
     try:
-        newer = read.age(read.charts(reply), reply)
+        return read.age(read.charts(reply), reply)
     except ValueError:
-        return False
-    return newer is not None and newer.updated_at > before.updated_at
+        return None
 
 
 def _gone(look: Look, why: str, **newest: Any) -> Asking:
@@ -144,13 +149,16 @@ def _gone(look: Look, why: str, **newest: Any) -> Asking:
     answers = yield from ask(look.config, questions)
     if answers.first.error is not None:
         return look.unknown(f"the Netdata parent does not answer: {answers.first.error}", **newest)
+    about = read.about(answers.first)
+    if about is None and answers.first.status != _PROTECTED:
+        words = f"{why}, but what answers in its parent's place is no Netdata (HTTP {answers.first.status})"
+        return look.unknown(words, **newest)
     uptime = read.row_sum(answers.replies.get("uptime"))
     if uptime is not None and uptime < _PARENT_SETTLED:
         return look.unknown(f"{why}, but the parent started only {uptime:.0f} s ago", "pending", **newest)
     missing_since = look.before.facts.get("missing_since") or look.now
     if uptime is None and look.now - missing_since < _PARENT_SETTLED:
         return look.unknown(f"{why}, but the parent does not say how long it has been running", "pending", **newest)
-    about = read.about(answers.first)
     listed = about.reachable.get(look.guid) if about else None
     streaming = "disconnected" if look.before.has_seen_data or listed is not None else "pending"
     return look.nothing("critical", f"the server is gone: {why}{_as_its_parent_says(listed)}", streaming, **newest)

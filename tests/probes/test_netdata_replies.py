@@ -247,6 +247,31 @@ def test_old_data_at_a_first_look_is_looked_at_twice() -> None:
     assert conclude(NOW - 40).status == "critical"
 
 
+def test_old_data_that_cannot_be_looked_at_again_tells_nothing() -> None:
+    found = {name: {**chart, "last_updated": NOW - 40} for name, chart in charts().items()}
+    asking = find("netdata")({"url": "http://a.example", "machine_guid": CHILD1}, NOW, None)
+    replies = [HttpReply(200, {"date": DATE}, json.dumps(found).encode()), HttpReply(503)]
+    info = HttpReply(200, {}, (ANSWERS / "v1.37/parent_info.body").read_bytes())
+    request: Any = next(asking)
+    with pytest.raises(StopIteration) as end:
+        while True:
+            is_metrics = isinstance(request, HttpRequest) and "allmetrics" in request.url
+            is_info = isinstance(request, HttpRequest) and "/info" in request.url
+            other = HttpReply(404) if isinstance(request, HttpRequest) else None
+            request = asking.send(replies.pop(0) if is_metrics else info if is_info else other)
+    assert end.value.value.status == "unknown"
+
+
+def test_a_proxy_in_the_parents_place_tells_nothing_of_its_children(modern: NetdataReplay) -> None:
+    first = look(modern, machine_guid=CHILD1)
+    assert first.status == "ok"
+    modern.answers.clear()  # from now on everything is 404
+    seen = look(modern, first, NOW + 60, machine_guid=CHILD1)
+    later = look(modern, seen, NOW + 600, machine_guid=CHILD1)
+    assert (seen.status, later.status) == ("unknown", "unknown")
+    assert "no Netdata (HTTP 404)" in seen.message
+
+
 def test_an_old_parent_is_asked_for_each_child(netdata_replay: NetdataReplay) -> None:
     netdata_replay.answer("/api/v1/info", "v1.37/parent_info")
     netdata_replay.answer(f"/host/{CHILD1}/api/v1/info", "v1.37/child_info")
