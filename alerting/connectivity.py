@@ -145,7 +145,10 @@ class Connectivity:
 
     def _test(self, intake: Intake) -> None:
         while suspects := self._take_held():
-            self._examine()
+            try:
+                self._examine()
+            except Exception:
+                logger.exception("our own network's state could not be told")  # suspects must not wait for that
             for one in suspects:
                 intake.put_back(one)
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alerting.config import Config, Watch
-from alerting.connectivity import Connectivity
+from alerting.connectivity import Connectivity, Outage
 from alerting.intake import Intake
 from alerting.own_network import Verdict, examine
 from probes import Observation
@@ -21,7 +21,7 @@ from probes._machinery.reach import Reach, is_here, reach
 from probes._machinery.requests import HttpReply, HttpRequest, SqlQuery, SqlReply, SshCommand, SshReply
 from tests.needing import need
 from tests.servers.http_target import HttpTarget
-from tests.waiting import free_port
+from tests.waiting import free_port, wait_until
 
 _NAMESPACES = ["unshare", "--user", "--map-root-user", "--mount", "--net"]
 Play = Callable[..., Any]
@@ -205,3 +205,20 @@ def test_an_answer_during_the_test_proves_our_network(deaf: Connectivity, monkey
     deaf.heard("check/10.0.0.1", HttpRequest("http://10.0.0.1/"), REPLIES[1])
     time.sleep(0.01)
     assert judged(deaf, "10.0.0.2") == "plain"
+
+
+def test_a_test_that_breaks_keeps_nothing_back(deaf: Connectivity, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(fault: str | None) -> None:
+        raise ValueError(fault)
+
+    monkeypatch.setattr(deaf, "_tell", broken)
+    config = Config(watches=WATCHES)
+    intake = Intake(lambda: config, lambda: None)
+    for _ in range(2):
+        for host in ("10.0.0.1", "10.0.0.2"):
+            deaf.heard(f"check/{host}", HttpRequest(f"http://{host}/"), REPLIES[2])
+        suspect = Observation("critical", {}, "", {}, "check/10.0.0.2", time.time(), 0.0)
+        deaf._outage = Outage("", 0.0, 0.0)
+        deaf._hold(intake, [suspect])
+        wait_until(lambda: len(intake._observed) == 1, 10, "it to be put back")
+        intake._observed.clear()
