@@ -24,7 +24,8 @@ Look = tuple[str, Any, Any]
 def probe(
     config: Mapping[str, Any], now: float, previous: Observation | None
 ) -> Generator[Request, Reply, Observation]:
-    """Critical without an answer, when Redis refuses, or with anything unmet; warning when only slow.
+    """Critical without an answer, when Redis refuses, or with anything unmet; warning when only slow, or not in touch
+    with its master.
 
     Unknown where the user may not ask what the check asks.
     values: ping_seconds used_memory_bytes memory_percent connected_clients, dns_seconds connect_seconds tls_seconds
@@ -106,10 +107,19 @@ def _judge(
         return fruitless(sentence if called == "PING" else f"{called}: {sentence}", error_class, values)
     took = values["total_seconds"]
     said = f"answered in {took:.3f} s, role {info.get('role', 'unknown')}"
-    return judged(values, _failures(config, looks, info), slow(config, took), said, kept(info))
+    return judged(values, _failures(config, looks, info), _doubts(config, info, took), said, kept(info))
 
 
 def _failures(config: Mapping[str, Any], looks: Sequence[Look], info: Mapping[str, Any]) -> Iterator[str]:
     for called, seen, expected in looks:
         yield from unmet_value(called, seen, expected)
     yield from unmet(info, config.get("info", {}))
+
+
+def _doubts(config: Mapping[str, Any], info: Mapping[str, Any], took: float | None) -> Iterator[str]:
+    """A replica without its master answers all the same, with what it knew; a condition on that link goes before."""
+    if info.get("master_link_status") == "down" and "master_link_status" not in config.get("info", {}):
+        since = info.get("master_link_down_since_seconds")
+        lasts = f" for {since} s" if isinstance(since, int) and since >= 0 else ""
+        yield f"the link to its master is down{lasts}: what this replica answers may be old"
+    yield from slow(config, took)

@@ -140,6 +140,10 @@ def test_a_replica_without_its_master_is_seen(tmp_path: Path) -> None:
     with running_redis(tmp_path, replicaof="127.0.0.1 1") as port:
         down = look(port, info={"role": "slave", "master_link_status": "up"})
         assert (down.status, down.message) == ("critical", 'master_link_status is "down", expected "up"')
+        unheld = look(port)
+        assert unheld.status == "warning"
+        assert unheld.message.endswith("what this replica answers may be old")
+        assert look(port, info={"master_link_status": "down"}).status == "ok"
         with client(port) as server:
             server.config_set("replica-serve-stale-data", "no")
         mute = look(port, values={"mode": "on"})
