@@ -257,7 +257,7 @@ def test_old_data_that_cannot_be_looked_at_again_tells_nothing() -> None:
         while True:
             is_metrics = isinstance(request, HttpRequest) and "allmetrics" in request.url
             is_info = isinstance(request, HttpRequest) and "/info" in request.url
-            other = HttpReply(404) if isinstance(request, HttpRequest) else None
+            other = HttpReply(200, {}, b'{"data": [[1, 5000]]}') if isinstance(request, HttpRequest) else None
             request = asking.send(replies.pop(0) if is_metrics else info if is_info else other)
     assert end.value.value.status == "unknown"
 
