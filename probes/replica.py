@@ -11,7 +11,7 @@ from probes._machinery.requests import Reply, Request, Sleep
 from probes._machinery.ssh_login import login_faults
 from probes._machinery.standby import OLDEST, QUERY, STANDBY_QUERY, View, view, word
 from probes._machinery.standby_itself import with_its_word
-from probes._machinery.standby_memory import Memory, recalled, renewed, written
+from probes._machinery.standby_memory import Memory, held_to, recalled, renewed, written
 from probes._machinery.standby_slots import slot_of
 from probes._machinery.standby_verdict import (
     BETWEEN_LOOKS,
@@ -55,7 +55,7 @@ def probe(
     config = {"application_name": _USUAL_NAME, **config}
     before = recalled(previous.facts) if previous is not None else Memory()
     look = yield from _look(config, now, before)
-    if look.seen is not None and before.at is None and is_odd(look.verdict, look.seen):
+    if look.seen is not None and is_odd(look.verdict, look.seen, before):
         yield Sleep(BETWEEN_LOOKS)
         look = yield from _look(config, now + BETWEEN_LOOKS, look.memory, second=True)
     if "standby_dsn" in config:
@@ -87,6 +87,7 @@ def _look(
     if answer.document is None:
         return _Look(now, None, _could_not_ask(answer), before)
     seen = view(answer.document)
+    before = held_to(before, seen)
     verdict = judged(config, seen, now, before, second)
     if verdict.health == "error":
         return _Look(now, seen, verdict, before)

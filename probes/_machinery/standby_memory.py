@@ -1,7 +1,7 @@
 """What a look at a standby keeps for the next: since when it has been silent, and where the primary was when."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from probes._machinery.standby import MIB, Standby, View
@@ -27,6 +27,8 @@ class Memory:
     known   whether a standby of that name was ever seen
     idle    the slots nobody used then
     slot    the one the standby used when it was last seen
+    system  the cluster all that was seen in
+    ages    connection → how old its last report was when first seen, by the two servers' clocks
     """
 
     at: float | None = None
@@ -37,6 +39,8 @@ class Memory:
     known: bool = False
     idle: tuple[str, ...] = ()
     slot: str | None = None
+    system: str | None = None
+    ages: Mapping[str, float | None] = field(default_factory=dict)
 
 
 def recalled(facts: Mapping[str, Any]) -> Memory:
@@ -53,6 +57,8 @@ def recalled(facts: Mapping[str, Any]) -> Memory:
         known=kept["known"],
         idle=tuple(kept["idle"]),
         slot=kept.get("slot"),
+        system=kept.get("system"),
+        ages=dict(kept.get("ages") or {}),
     )
 
 
@@ -67,6 +73,8 @@ def written(memory: Memory) -> dict[str, Any]:
         "known": memory.known,
         "idle": list(memory.idle),
         "slot": memory.slot,
+        "system": memory.system,
+        "ages": dict(memory.ages),
     }
 
 
@@ -81,16 +89,31 @@ def renewed(before: Memory, seen: View, level: Level, behind: int | None, now: f
         known=before.known or bool(seen.standbys),
         idle=tuple(slot.name for slot in seen.slots if not slot.active),
         slot=next((one.slot for one in seen.standbys if one.slot), before.slot),
+        system=seen.system,
+        ages={one.key: before.ages.get(one.key) if _is_old(before, one) else one.reply_age for one in seen.standbys},
     )
 
 
+def held_to(before: Memory, seen: View) -> Memory:
+    """The memory as far as it goes for the server seen: positions of another cluster say nothing of this one's."""
+    return before if before.system in (None, seen.system) else replace(before, history=(), behind=None, level=None)
+
+
 def heard(before: Memory, standbys: Sequence[Standby], now: float) -> dict[str, tuple[float | None, float]]:
-    """Connection → (its last report, when that very report was first seen). Compared only: no clock can mislead."""
-    found = {}
-    for one in standbys:
-        last = before.heard.get(one.key)
-        found[one.key] = last if last is not None and last[0] == one.reply_time else (one.reply_time, now)
-    return found
+    """Connection → (its last report, when that very report was first seen). Compared only: no clock can mislead.
+
+    Our own that was set back neither: what was seen in its future is seen now.
+    """
+    return {
+        one.key: (one.reply_time, min(before.heard[one.key][1], now) if _is_old(before, one) else now)
+        for one in standbys
+    }
+
+
+def _is_old(before: Memory, one: Standby) -> bool:
+    """Whether its last report was there at the last look already."""
+    last = before.heard.get(one.key)
+    return last is not None and last[0] == one.reply_time
 
 
 def seconds_behind(standby: Standby, lsn: int, history: History, reported: float) -> float | None:

@@ -70,13 +70,16 @@ def thresholds(config: Mapping[str, Any]) -> dict[str, float]:
     return {**DEFAULT_THRESHOLDS, **config.get("thresholds", {})}
 
 
-def is_odd(verdict: Verdict, seen: View) -> bool:
-    """Whether the first look there ever was calls for a second one: it has nothing to compare with."""
+def is_odd(verdict: Verdict, seen: View, before: Memory) -> bool:
+    """Whether a look calls for a second one soon: silence may have begun lately, and a first look compares nothing."""
+    is_first = before.at is None
     if verdict.health == "error":
-        return any(one.reply_time is None for one in seen.strangers)  # it may only just have come
+        return is_first and any(one.reply_time is None for one in seen.strangers)  # it may only just have come
     if verdict.health == "offline":
         return False
-    return verdict.level != "ok" or seen.commits_waiting > 0 or any(_may_be_silent(one) for one in seen.standbys)
+    if any(_may_be_silent(one, before) for one in seen.standbys):
+        return True
+    return seen.commits_waiting > 0 or (is_first and verdict.level != "ok")
 
 
 def also(verdict: Verdict, words: str, status: Status = "ok") -> Verdict:
@@ -214,12 +217,16 @@ def _warnings(config: Mapping[str, Any], seen: View, before: Memory) -> Iterator
     yield from risks(seen, config.get("slot_name"), before)
 
 
-def _may_be_silent(one: Standby) -> bool:
-    """By its own clock, which may be wrong: a reason to look twice, no more."""
-    age = one.reply_age
+def _may_be_silent(one: Standby, before: Memory) -> bool:
+    """By its own clock, held to how wrong that was before, if it was: a reason to look twice, no more."""
+    age, last = one.reply_age, before.ages.get(one.key)
     if age is None:
         return one.state == "streaming"
-    return not -_UNHEARD <= age <= _SILENCE_OF_TWO_LOOKS or (age > _UNHEARD and (one.flush_bytes or 0) > MIB)
+    if last is None and age < -_UNHEARD:
+        return True
+    if last is not None and not -_UNHEARD <= last <= _SILENCE_OF_TWO_LOOKS:
+        age -= last
+    return age > _SILENCE_OF_TWO_LOOKS or (age > _UNHEARD and (one.flush_bytes or 0) > MIB)
 
 
 def _error(message: str) -> Verdict:
