@@ -25,7 +25,7 @@ _NAMES_AT_ONCE = 8  # in a multi handle: libcurl resolves in 20 threads there, a
 _STUCK = 30.0  # seconds a thread may go on asking for a name after we have given up
 _MOST_MULTIS = 8  # so many names at once that no name server is overrun
 _KEPT = 64  # handles that wait for their next exchange: after a burst the rest are let go, for each has its buffers
-_Ended = tuple[Any, HttpReply]
+_Ended = tuple[Any, HttpReply, float]
 
 
 class HttpLoop:
@@ -44,6 +44,7 @@ class HttpLoop:
         self._free: list[CurlHandle] = []
         self._running: dict[object, tuple[CurlHandle, _Multi]] = {}
         self._unsent: list[_Ended] = []
+        self._ended: list[tuple[_Multi, tuple[Any, int, str], float]] = []
 
     def start(self, request: HttpRequest, token: object) -> None:
         """Begin an exchange; its reply comes with `token` from `finished`."""
@@ -52,7 +53,7 @@ class HttpLoop:
         trouble = self._send(handle)
         if trouble is not None:
             self._let_go(handle)
-            self._unsent.append((token, trouble))
+            self._unsent.append((token, trouble, time.monotonic()))
 
     def cancel(self, token: object) -> bool:
         """Forget an exchange; nothing comes of it. False where there is none."""
@@ -60,6 +61,7 @@ class HttpLoop:
             return False
         handle, multi = self._running.pop(token)
         multi.let_go(handle, time.monotonic(), too_early=True)
+        self._ended = [one for one in self._ended if one[1][0] is not handle.curl]
         self._let_go(handle)
         return True
 
@@ -77,19 +79,33 @@ class HttpLoop:
                 multi.due = None
                 multi.act(pycurl.SOCKET_TIMEOUT, 0)
 
+    @property
+    def has_unsent(self) -> bool:
+        """Whether some exchange could not even begin: `finished` says why."""
+        return bool(self._unsent)
+
     def next_due(self) -> float | None:
         """The moment (time.monotonic) libcurl wants `on_time`, None for never."""
         if self._unsent:
             return 0.0
         return min((multi.due for multi in self._multis if multi.due is not None), default=None)
 
-    def finished(self) -> list[_Ended]:
-        """The exchanges that have ended since the last call, with their tokens."""
+    def has_ended(self) -> bool:
+        """Whether some exchange has ended for which `finished` was not called yet."""
         for multi in self._multis:
             if multi.acted:
                 multi.acted = False
-                for outcome in multi.outcomes():
-                    self._end(multi, *outcome)
+                if outcomes := multi.outcomes():
+                    now = time.monotonic()
+                    self._ended += [(multi, outcome, now) for outcome in outcomes]
+        return bool(self._ended)
+
+    def finished(self) -> list[_Ended]:
+        """The exchanges that have ended since the last call: their tokens, replies, and moments (time.monotonic)."""
+        if self.has_ended():
+            outcomes, self._ended = self._ended, []
+            for multi, outcome, moment in outcomes:
+                self._end(multi, moment, *outcome)
         ended, self._unsent = self._unsent, []
         return ended
 
@@ -116,17 +132,17 @@ class HttpLoop:
         multi.curl.add_handle(handle.curl)
         return None
 
-    def _end(self, multi: "_Multi", curl: Any, code: int, text: str) -> None:
+    def _end(self, multi: "_Multi", moment: float, curl: Any, code: int, text: str) -> None:
         handle: CurlHandle = curl.handle
         del self._running[handle.token]
-        multi.let_go(handle, time.monotonic(), code == pycurl.E_OPERATION_TIMEDOUT)
+        multi.let_go(handle, moment, code == pycurl.E_OPERATION_TIMEDOUT)
         try:
             reply = self._send(handle) if handle.turn(code) else handle.reply(code, text)
         except Unfollowable as trouble:
             reply = handle.reply(code, text, str(trouble))
         if reply is not None:
             self._let_go(handle)
-            self._unsent.append((handle.token, reply))
+            self._unsent.append((handle.token, reply, moment))
 
     def _let_go(self, handle: CurlHandle) -> None:
         if len(self._free) < _KEPT:

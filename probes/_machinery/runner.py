@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import replace
 from itertools import count
+from math import inf
 from secrets import token_hex
 from typing import Any
 
@@ -28,6 +29,7 @@ _log = logging.getLogger("vedette.probes")
 _LONGEST_RUN = 60.0
 _DEADLINE = -1  # in place of a turn: the timer is the whole probe's
 _STALE_TIMERS = 1000
+_GATHER = 0.01  # seconds an ended exchange waits for others: judged one by one, each would find the caches cold
 HTTP_AT_ONCE = 1024
 """HTTP exchanges at once. A twentieth of 10,000 checks a minute that hang for 10 s are 84 of them."""
 
@@ -87,16 +89,10 @@ class Runner:
 
     def run_once(self, timeout: float) -> list[tuple[Any, Observation]]:
         """Wait up to `timeout` seconds for an event, see to what is due, return what has ended (maybe nothing)."""
-        called = False
-        for descriptor, events in self._epoll.poll(self._patience(timeout)):
-            if descriptor == self._alarm.descriptor:
-                self._alarm.hear()
-                called = True
-            else:
-                self._http.on_event(descriptor, events)
-        self._http.on_time()
-        for task, reply in self._http.finished():
+        called = self._listen(timeout)
+        for task, reply, moment in self._http.finished():
             self._lines[HttpRequest].busy -= 1
+            task.heard_at = moment
             self._settle(task, reply)
         if called:
             self._end_jobs()
@@ -104,6 +100,25 @@ class Runner:
         self._let_in()
         done, self._done = self._done, []
         return done
+
+    def _listen(self, timeout: float) -> bool:
+        """Serve sockets until something is due; whether a thread called. What has ended waits a moment for more."""
+        called, now = False, time.monotonic()
+        end = now if self._done else min(now + timeout, self._timers[0][0] if self._timers else inf)
+        gathering = False
+        while True:
+            for descriptor, events in self._epoll.poll(self._patience(now, end)):
+                if descriptor == self._alarm.descriptor:
+                    self._alarm.hear()
+                    called = True
+                else:
+                    self._http.on_event(descriptor, events)
+            self._http.on_time()
+            now = time.monotonic()
+            if not gathering and self._http.has_ended():
+                gathering, end = True, min(end, now + _GATHER)
+            if called or now >= end or self._http.has_unsent:
+                return called
 
     def _settle(self, task: Task, reply: HttpReply) -> None:
         """Hand on a reply: to who asked, and to who waited for the same."""
@@ -130,16 +145,9 @@ class Runner:
     def _allowed(self, address: str) -> bool:
         return self._policy(address)
 
-    def _patience(self, timeout: float) -> float:
-        if self._done:
-            return 0.0
-        now = time.monotonic()
-        moments = [now + timeout]
-        if self._timers:
-            moments.append(self._timers[0][0])
-        if (due := self._http.next_due()) is not None:
-            moments.append(due)
-        return max(0.0, min(moments) - now)
+    def _patience(self, now: float, end: float) -> float:
+        due = self._http.next_due()
+        return max(0.0, (end if due is None else min(end, due)) - now)
 
     def _advance(self, task: Task, reply: Reply) -> None:
         """Give a probe its reply, and see to what it asks for next."""
@@ -167,7 +175,7 @@ class Runner:
         return None
 
     def _serve(self, task: Task, request: Request) -> None:
-        task.request = request
+        task.request, task.heard_at = request, None
         transport = TRANSPORTS.get(type(request))
         line = self._line_of(request, transport) if transport else self._lines.get(type(request))
         if isinstance(request, HttpRequest) and request.share_seconds and self._shared.join(request, task):

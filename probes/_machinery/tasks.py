@@ -20,7 +20,7 @@ Job = SqlJob | Exchange
 class Task:
     """A probe under way. `turn` counts its requests, so that a timer set for an earlier one is known for stale."""
 
-    __slots__ = ("begun", "deadline", "deadline_seconds", "job", "key", "left", "probe", "request", "turn")
+    __slots__ = ("begun", "deadline", "deadline_seconds", "heard_at", "job", "key", "left", "probe", "request", "turn")
 
     def __init__(self, probe: Running, key: Hashable, deadline_seconds: float) -> None:
         self.probe = probe
@@ -28,6 +28,7 @@ class Task:
         self.deadline_seconds = self.left = deadline_seconds
         self.deadline: float | None = None
         self.begun: float | None = None
+        self.heard_at: float | None = None  # when its last reply came, where it has waited here since
         self.turn = 0
         self.request: Request | None = None  # what it asked for last
         self.job: Job | None = None
@@ -42,7 +43,7 @@ class Task:
 
     def seconds(self) -> float:
         """How long the probe has been at work, its first wait in line left out."""
-        return 0.0 if self.begun is None else time.monotonic() - self.begun
+        return 0.0 if self.begun is None else (self.heard_at or time.monotonic()) - self.begun
 
     def pause(self) -> None:
         """Stop the clock while the probe stands in line: that wait is ours, not its target's."""
