@@ -16,6 +16,7 @@ from probes._machinery.times import seconds
 AGGREGATES: Mapping[str, Any] = {"sum": sum, "min": min, "max": max, "avg": fmean, "count": len}
 
 _MOST_SERIES = 500
+_LATE = 1.25
 _SHORTEST_WINDOW = 10.0
 _BUCKET = "_bucket"
 
@@ -40,8 +41,11 @@ class Measure:
         return self.window is not None and (self.per_second or self.form in ("ratio", "quantile"))
 
     def goes_on(self, record: Record, now: float) -> bool:
-        """Whether a record is recent enough to go on from: one older than the window tells nothing about it."""
-        return self.window is not None and 0 < now - record["at"][-1] <= self.window
+        """Whether a record is recent enough to go on from: one older than the window tells nothing about it.
+
+        A look may come late: at an interval as long as the window, half of them do.
+        """
+        return self.window is not None and 0 < now - record["at"][-1] <= self.window * _LATE
 
     @property
     def identity(self) -> str:
@@ -119,6 +123,8 @@ def reading(asked: Measure, found: Iterable[Series], record: Record | None, now:
 def _beginning(asked: Measure, record: Record | None, now: float, window: float) -> tuple[Why, str]:
     """Why there is no value at a look that earlier ones tell nothing for."""
     late = 0.0 if record is None else now - record["at"][-1]
+    if late < 0:
+        return "untold", "the clock was set back since the last look: its window begins anew"
     if late > 0:
         return "untold", f"the last look was {_told(late)} ago, too long for a window of {_told(window)}"
     return "waiting", "a rate needs two looks" if asked.tells_early else f"{_told(window)} of looks are needed"
@@ -136,6 +142,8 @@ def _trouble(asked: Measure, lists: Sequence[list[Series]]) -> tuple[Why, str] |
             return "untold", f"{len(found)} series are {which.text}, expected one: add labels or use sum"
         if asked.window is not None and len(found) > _MOST_SERIES:
             return "untold", f"{len(found)} series are {which.text}, more than the {_MOST_SERIES} that can be followed"
+        if len({tuple(sorted(one.labels.items())) for one in found}) < len(found):
+            return "untold", f"one series of {which.text} is there twice: nobody knows which of the two counts"
         if any(not isfinite(one.value) for one in found):
             return "untold", f"{which.text} is no number now"
     return None

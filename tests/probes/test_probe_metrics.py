@@ -278,7 +278,9 @@ def test_looks_too_far_apart_are_told(exposed: Exposed) -> None:
     assert late.status == "unknown"
     assert late.message == "n is not known: the last look was 2 m ago, too long for a window of 1 m"
     back = watched.look(30)
-    assert (back.status, back.message) == ("ok", "n is not known: 1 m of looks are needed")
+    assert back.status == "unknown"
+    assert back.message == "n is not known: the clock was set back since the last look: its window begins anew"
+    assert watched.look(40).message == "n is not known: 10 s of 1 m have been seen"
 
 
 def test_what_is_remembered_stays_small(exposed: Exposed) -> None:

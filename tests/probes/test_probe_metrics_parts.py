@@ -135,7 +135,7 @@ def test_series_that_are_gone_for_the_whole_window_are_forgotten() -> None:
 
 
 def histogram(*buckets: tuple[str, float]) -> list[Series]:
-    return [Series("h_bucket", {"le": bound}, value) for bound, value in buckets]
+    return [Series("h_bucket", {"le": bound, "pod": str(pod)}, value) for pod, (bound, value) in enumerate(buckets)]
 
 
 @pytest.mark.parametrize(
@@ -170,6 +170,14 @@ def test_where_there_is_no_quantile_it_is_said_why(buckets: Any, why: str) -> No
     found = reading(measure({"quantile": 0.5, "of": "h"}), histogram(*buckets), None, 0)
     assert (found.value, found.why) == (None, why)
     assert found.words
+
+
+@pytest.mark.parametrize("given", [{"sum": "a"}, {"sum": "a", "rate": "1m"}, {"max": "a"}])
+def test_a_series_that_is_there_twice_is_not_added_up(given: dict[str, str]) -> None:
+    found = [Series("a", {"x": "1", "y": "2"}, 100.0), Series("a", {"y": "2", "x": "1"}, 50.0)]
+    seen = reading(measure(given), found, None, 0)
+    assert (seen.value, seen.why) == (None, "untold")
+    assert "is there twice" in seen.words
 
 
 def test_too_many_series_are_not_followed() -> None:
