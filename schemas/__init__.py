@@ -1,6 +1,8 @@
 """The contracts: every JSON shape that crosses a border, as JSON Schema 2020-12, and how to hold a value to one."""
 
 import json
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -9,6 +11,7 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError, best_match
+from jsonschema.validators import extend
 from referencing import Registry, Resource
 
 _MOST_FAULTS = 1000  # a list of a million wrong items is told well enough by its first
@@ -54,7 +57,10 @@ def faults_in(checker: Draft202012Validator, value: Any) -> list[Fault]:
 @cache
 def validator(name: str) -> Draft202012Validator:
     """A validator of the schema `name`, made once: validating with it again costs a thirtieth."""
-    return Draft202012Validator(load(name), registry=_REGISTRY, format_checker=Draft202012Validator.FORMAT_CHECKER)
+    checker: Draft202012Validator = _VALIDATOR(
+        load(name), registry=_REGISTRY, format_checker=Draft202012Validator.FORMAT_CHECKER
+    )
+    return checker
 
 
 def _retrieve(uri: str) -> Resource[Any]:
@@ -69,8 +75,16 @@ def _fault(error: ValidationError) -> Fault:
     return Fault(pointer, message[:_MESSAGE_LENGTH])
 
 
+def _pattern(_: Any, pattern: str, instance: Any, __: Any) -> Iterator[ValidationError]:
+    """As ECMA-262 reads it: a last `$` is the end of the text, where Python's also stands before a line end there."""
+    exact = pattern[:-1] + r"\Z" if pattern.endswith("$") and not pattern.endswith(r"\$") else pattern
+    if isinstance(instance, str) and not re.search(exact, instance):
+        yield ValidationError(f"{instance!r} does not match {pattern!r}")
+
+
 def _escape(part: str) -> str:
     return part.replace("~", "~0").replace("/", "~1")
 
 
+_VALIDATOR = extend(Draft202012Validator, {"pattern": _pattern})  # type: ignore[no-untyped-call]
 _REGISTRY: Registry[Any] = Registry(retrieve=_retrieve)  # type: ignore[call-arg]  # attrs hides it from the checker

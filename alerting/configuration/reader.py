@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from alerting.config import Config, Environment, NetdataParent, Organization, Pool, Service
 from alerting.configuration import schema
+from alerting.configuration.addresses import check_addresses
 from alerting.configuration.channels import channels
 from alerting.configuration.faults import ConfigError, Fault, Findings
 from alerting.configuration.heartbeats import keys
@@ -118,6 +119,7 @@ def _is_zone(name: str) -> bool:
 
 
 def _config(parts: Declared, settings: Settings, findings: Findings, base: Config) -> Config:
+    check_addresses(parts, findings)
     parents = _netdata(parts, settings, findings)
     check_ssh(parts, findings)
     watched = tuple(watches(parts, parents, findings))

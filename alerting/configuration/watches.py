@@ -25,6 +25,7 @@ def watches(parts: Declared, parents: Mapping[str, NetdataParent], findings: Fin
     """Everything to be probed, in the file's order. What is faulty is left out; its faults go to `findings`."""
     for where, item in parts.items("servers"):
         netdata = item.get("netdata")
+        _check_thresholds(where, item, findings)
         if not findings.spoiled(where) and not _leans_on_faulty("netdata", "parent", netdata, findings):
             place = (*where, "netdata") if "netdata" in item else where
             yield from _held(_server(parts, where, item, parents), place, findings)
@@ -47,6 +48,14 @@ def watches(parts: Declared, parents: Mapping[str, NetdataParent], findings: Fin
     for where, item in parts.items("heartbeats"):
         if not findings.spoiled(where) and not findings.spoiled(("service", "timezone")):
             yield from _held(watch_of(parts, where, item), where, findings)
+
+
+def _check_thresholds(where: Where, item: Mapping[str, Any], findings: Findings) -> None:
+    if "thresholds" not in item or findings.spoiled((*where, "thresholds")):
+        return
+    for name, (warning, critical) in item["thresholds"].items():
+        if warning > critical:
+            findings.add((*where, "thresholds", name), "the warning is over the critical one; expected it below")
 
 
 def _leans_on_faulty(section: str, key: str, item: Any, findings: Findings) -> bool:

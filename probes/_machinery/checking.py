@@ -8,8 +8,10 @@ from urllib.parse import urlsplit
 import schemas
 from probes import kinds
 from probes._machinery.guard import REFUSED, never
-from probes._machinery.targets import host_faults
+from probes._machinery.targets import NO_PORT, host_faults
 from schemas import Fault
+
+_LAST_PORT = 65535
 
 
 def check_config(kind: str, config: Mapping[str, Any]) -> list[Fault]:
@@ -39,7 +41,7 @@ def url_faults(pointer: str, url: str, schemes: Sequence[str] = ("http", "https"
     """
     try:
         parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
+        host, port = parts.hostname, parts.port
     except ValueError:
         return [Fault(pointer, "not a URL; expected e.g. https://example.com:8443/health")]
     if parts.scheme not in schemes:
@@ -47,6 +49,8 @@ def url_faults(pointer: str, url: str, schemes: Sequence[str] = ("http", "https"
         return [Fault(pointer, f"the scheme {parts.scheme!r} is not spoken here; expected {spoken}")]
     if not host:
         return [Fault(pointer, "the URL names no host; expected e.g. https://example.com/health")]
+    if port == 0:
+        return [Fault(pointer, NO_PORT)]
     if any(character.isspace() or ord(character) < 32 for character in url):
         return [Fault(pointer, "the URL holds a space or a control character")]
     return host_faults(pointer, host)
@@ -69,6 +73,8 @@ def dsn_faults(pointer: str, dsn: str) -> list[Fault]:
     # libpq looks at the port only when it connects, and would then quote it: part of a password with a slash in it.
     if not all(port.isdecimal() or not port for port in given.get("port", ())):
         return [Fault(pointer, UNREADABLE_DSN)]
+    if not all(0 < int(port) <= _LAST_PORT for port in given.get("port", ()) if port):
+        return [Fault(pointer, NO_PORT)]
     return [Fault(pointer, REFUSED)] if any(map(never, [*given.get("host", ()), *given.get("hostaddr", ())])) else []
 
 

@@ -140,11 +140,16 @@ def _condition_faults(expected: Any) -> Iterator[str]:
     if not isinstance(expected, Mapping):
         return
     known = [name for name in expected if name in _OPERATORS]
-    if known and len(known) < len(expected):
-        others = ", ".join(name for name in expected if name not in _OPERATORS)
+    others = ", ".join(name for name in expected if name not in _OPERATORS)
+    if others and (known or all(_looks_like_an_operator(name) for name in expected)):
         yield f"not an operator: {others}; there are: {' '.join(_OPERATORS)}"
     for name in known:
         yield from _operand_faults(name, expected[name])
+
+
+def _looks_like_an_operator(name: str) -> bool:
+    """Whether a document's field is hardly called that: "=>", "=", "~", "><"."""
+    return bool(name) and not set(name) - set("=<>!~")
 
 
 def _operand_faults(name: str, value: Any) -> Iterator[str]:

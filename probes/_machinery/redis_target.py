@@ -40,7 +40,7 @@ def _neither() -> Fault:
 def _parts(url: str) -> dict[str, Any]:
     parts = urlsplit(url)
     path = parts.path.strip("/")
-    if parts.query or parts.fragment:
+    if parts.query or parts.fragment or parts.port == 0:
         raise ValueError("more than a URL of Redis says")
     if parts.scheme not in ("redis", "rediss") or not parts.hostname or not (path or "0").isdecimal():
         raise ValueError("no URL of Redis")

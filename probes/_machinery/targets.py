@@ -3,12 +3,13 @@
 import re
 from ipaddress import ip_address
 
-from probes._machinery.guard import REFUSED, never
+from probes._machinery.guard import REFUSED, never, written_address
 from probes._machinery.patterns import compiled
 from schemas import Fault
 
 _LABEL = re.compile(r"(?!-)[\w-]{1,63}(?<!-)", re.UNICODE)
 _MOST = 253  # characters of a name
+NO_PORT = "no port of that number; expected 1 to 65535"
 
 
 def host_faults(pointer: str, host: str) -> list[Fault]:
@@ -16,7 +17,8 @@ def host_faults(pointer: str, host: str) -> list[Fault]:
     if never(host):
         return [Fault(pointer, REFUSED)]
     labels = host.removesuffix(".").split(".")
-    if _is_address(host) or (len(host) <= _MOST and all(map(_LABEL.fullmatch, labels))):
+    is_name = len(host) <= _MOST and all(map(_LABEL.fullmatch, labels))
+    if _is_address(host) or (is_name and _may_end_so(host, labels[-1])):
         return []
     return [Fault(pointer, "not a host; expected a name such as db.example.com, or an address such as 192.0.2.10")]
 
@@ -39,6 +41,11 @@ def trust_faults(pointer: str, pem: str | None) -> list[Fault]:
     except ValueError:
         return [Fault(pointer, "not a certificate in PEM; expected -----BEGIN CERTIFICATE----- and so on")]
     return []
+
+
+def _may_end_so(host: str, label: str) -> bool:
+    """Whether a name may end in that label. None ends in a number: 999.1.1.1 is no address in any spelling."""
+    return not (label.isascii() and label.isdecimal()) or written_address(host) is not None
 
 
 def _is_address(host: str) -> bool:

@@ -74,3 +74,49 @@ def test_a_file_that_cannot_be_taken_is_refused(tmp_path: Path, content: bytes |
     text = 'config = { url = "https://a.example/", ca = "ours.pem", client_key_password = "opened-s3same" }\n'
     found = faults(tmp_path, text)
     assert found[0] == f":5: checks.web.config.ca: {said}"
+
+
+@pytest.mark.parametrize(
+    "kind, config, key",
+    [
+        ("http", 'url = "http://acme.example:0/"', "url"),
+        ("http", 'url = "http://999.1.1.1/"', "url"),
+        ("tcp", 'host = "10.1.1.256", port = 80', "host"),
+        ("ping", 'host = "10.0.0.1.5"', "host"),
+        ("redis", 'url = "redis://:hunter2@cache:0/"', "url"),
+        ("postgres", 'dsn = "postgresql://u:hunter2@db:99999/x"', "dsn"),
+        ("postgres", 'dsn = "host=db port=0"', "dsn"),
+        ("replica", 'dsn = "postgresql://u:hunter2@db:0/x", application_name = "a"', "dsn"),
+        ("http", 'url = "http://acme.example/", json = { queue = { "=>" = 3 } }', "json.queue"),
+        ("http", 'url = "http://acme.example/", headers = { X-Key = "hunter2\\n" }', "headers.X-Key"),
+    ],
+)
+def test_a_target_that_can_be_none_is_refused(tmp_path: Path, kind: str, config: str, key: str) -> None:
+    text = f'[organizations.acme]\n[checks.x]\nkind = "{kind}"\nconfig = {{ {config} }}\n'
+    path = tmp_path / "vedette.toml"
+    path.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        read(path, Settings())
+    assert str(caught.value).startswith(f"{path}:4: checks.x.config.{key}: "), str(caught.value)
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text, where",
+    [
+        ('[pools.shop]\nurl = "postgresql://u:hunter2@db:99999/x"\n', "7: pools.shop.url"),
+        ('[netdata.main]\nurl = "http://netdata.example:70000"\n', "7: netdata.main.url"),
+        ('[probes]\nconnectivity = ["tcp://10.0.0.1:70000"]\n', "7: probes.connectivity[0]"),
+        ("[servers.this]\nlocal = true\nthresholds = { cpu = [95, 80] }\n", "8: servers.this.thresholds.cpu"),
+    ],
+)
+def test_what_only_looks_like_an_address_or_a_pair_is_refused(tmp_path: Path, text: str, where: str) -> None:
+    (said,) = faults(tmp_path, SOUND + text)
+    assert said.startswith(f":{where}: ") and "hunter2" not in said
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "127.1", "0x7f000001", "db-1", "db1.example", "[::1]", "xn--bcher-kva.example."]
+)
+def test_every_spelling_of_a_host_is_taken(tmp_path: Path, host: str) -> None:
+    configured(tmp_path, f'config = {{ url = "http://{host}:65535/" }}\n')
