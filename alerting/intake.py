@@ -93,6 +93,7 @@ class Intake:
             batch = self._inspect(self, self._take()) if self._inspect is not None else self._take()
             if not self._store(batch):
                 return
+            self._oldest = None
             if batch:
                 self._on_stored()
 

@@ -31,7 +31,7 @@ _FIRST_LOOKS = 250.0  # a second, of what was never seen: a new file of thousand
 _COLLECT = (20_000, 20, 20)  # what looks make dies by itself: searching it for cycles as often as usual costs a tenth
 _STUCK = 60.0  # seconds without a round of the loop after which only a new process helps
 _CLOCK_JUMP = 5.0  # seconds the wall clock may move against the monotonic one before we distrust what we see
-_STALL = 1.0  # seconds a round may take before what fails in it is doubted, once
+_STALL = 2.0  # seconds a round may take before what fails in it is doubted, once
 _PAUSE = 10.0  # seconds a round may take before we take it that we were stopped: probes then end as if they had failed
 
 

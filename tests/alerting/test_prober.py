@@ -119,7 +119,7 @@ def test_what_was_seen_before_a_jump_does_not_stand_for_the_first_look_after_it(
 def test_a_failure_while_we_stood_still_is_doubted_once(prober: Prober) -> None:
     for _ in range(3):
         assert every_alert() == []
-        prober._round_began = time.monotonic() - 2
+        prober._round_began = time.monotonic() - 3
         failed = look()
         prober._distrust_stalled([(failed.subject, failed)])
         store_all(prober, failed)
