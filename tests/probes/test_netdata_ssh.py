@@ -1,6 +1,7 @@
 """Kind `netdata` over SSH: a real agent asked by the curl of its own machine, and its Docker."""
 
 import json
+import os
 from typing import Any
 
 import pytest
@@ -63,11 +64,11 @@ def test_a_token_is_read_from_stdin_and_not_shown_among_the_processes(
     netdata_replay.answer("/api/v1/allmetrics", "v2.10/v1_allmetrics_filter")
     netdata_replay.answer("/api/v1/data", "v2.10/v1_data_system.cpu")
     netdata_replay.answer("/api/v3/alert_transitions", "v2.10/v3_alert_transitions")
-    seen = look(sshd, netdata_replay.url, api_key='s3"cr\\3t', headers={"X-Team": "acme"})
+    seen = look(sshd, netdata_replay.url, api_key='to"ken\\ that-is-shown', headers={"X-Team": "acme"})
     assert seen.status == "ok", seen.message
-    assert {headers["authorization"] for headers in netdata_replay.headers} == {'Bearer s3"cr\\3t'}
+    assert {headers["authorization"] for headers in netdata_replay.headers} == {'Bearer to"ken\\ that-is-shown'}
     assert {headers["x-team"] for headers in netdata_replay.headers} == {"acme"}
-    assert "cr" not in seen.message and "s3" not in sshd.log
+    assert "that-is-shown" not in seen.message + sshd.log
 
 
 def test_a_machine_whose_netdata_is_silent_is_not_a_server_that_is_gone(sshd: Sshd) -> None:
@@ -92,6 +93,26 @@ def test_a_docker_that_is_away_is_told_and_takes_nothing_with_it(sshd: Sshd, net
     assert seen.status == "ok"
     assert seen.facts["container_count"] is None
     assert "containers unknown: docker ps: Cannot connect to the Docker daemon" in seen.message
+
+
+def test_a_docker_that_cannot_be_asked_makes_no_container_one_that_is_gone(
+    sshd: Sshd, netdata_agent: NetdataAgent
+) -> None:
+    docker(sshd, *PS)
+    known = look(sshd, netdata_agent.url, look(sshd, netdata_agent.url))
+    assert "shop-prod_web" in known.facts["containers_known"]
+    (sshd.home / "docker" / "down").touch()
+    away = look(sshd, netdata_agent.url, known)
+    assert (away.values["containers_unhealthy"], "is down" in away.message) == (None, False), away.message
+    assert away.facts["containers_known"] == known.facts["containers_known"]
+
+
+def test_a_docker_that_hangs_makes_no_machine_one_that_is_gone(sshd: Sshd, netdata_agent: NetdataAgent) -> None:
+    os.mkfifo(sshd.home / "docker" / "ps")  # nobody writes to it
+    seen = look(sshd, netdata_agent.url, timeout=2)
+    assert seen.status == "ok", seen.message
+    assert "containers unknown: docker ps: no answer in time" in seen.message
+    assert not sshd.left_behind()
 
 
 @pytest.mark.parametrize(

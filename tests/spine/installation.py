@@ -45,7 +45,7 @@ url = "${SHOP_URL}"
 
 [servers.prod-1]
 netdata = { url = "${NETDATA_URL}" }
-every = "1s"
+every = "4s"  # an agent needs some seconds to begin: no one may be told it was not observed
 
 [environments.shop-prod]
 project = "shop"
