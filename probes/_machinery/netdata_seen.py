@@ -51,6 +51,8 @@ def _fleet(look: Look, answers: Answers, found: Charts, newest: Age) -> containe
     if answers.docker is not None and answers.docker.error is None:
         listed, settled = containers.by_docker(answers.docker, listed or ()), True
     known = look.before.facts.get("containers_known") or {}
+    if listed is None and answers.docker is not None and answers.docker.error is not None:
+        return containers.Fleet(known=known)  # who cannot ask Docker cannot tell that what it named is gone
     return containers.fleet(listed, known, patterns, look.now, settled)
 
 

@@ -13,18 +13,21 @@ LOCAL = "http://127.0.0.1:19999"
 
 _MARK = "--vedette--"
 _CURL = f"curl -q --fail-early -K -; code=$?; echo; echo '{_MARK}curl'"
-# A machine without Docker has no containers of Docker's: that is no fault. Restarts are told by `inspect` alone.
+# A machine without Docker has no containers of Docker's: that is no fault. One whose Docker hangs is no machine that
+# is gone. Restarts are told by `inspect` alone.
 _DOCKER = f"""
 command -v docker >/dev/null || exit $code
-docker ps --format '{{{{json .}}}}' -a 2>&1; echo "{_MARK}ps $?"
-docker stats --no-stream --format '{{{{json .}}}}' 2>/dev/null; echo "{_MARK}stats $?"
-ids=$(docker ps -aq 2>/dev/null)
-[ -z "$ids" ] || docker inspect --format '{{{{.Name}}}} {{{{.RestartCount}}}}' $ids 2>/dev/null
+command -v timeout >/dev/null && limit='timeout -k 1 4' || limit=
+$limit docker ps --format '{{{{json .}}}}' -a 2>&1; status=$?; echo "{_MARK}ps $status"
+[ $status = 0 ] || exit $code
+$limit docker stats --no-stream --format '{{{{json .}}}}' 2>/dev/null; echo "{_MARK}stats $?"
+ids=$($limit docker ps -aq 2>/dev/null)
+[ -z "$ids" ] || $limit docker inspect --format '{{{{.Name}}}} {{{{.RestartCount}}}}' $ids 2>/dev/null
 echo "{_MARK}inspect $?"
 """
 _END = "\nexit $code"
 _NO_CURL = 127
-_DOCKER_SECONDS = 5.0
+_DOCKER_SECONDS = 15.0
 _MOST_BYTES = 600_000  # of one answer: all that a command prints has a limit
 _TROUBLE = re.compile(r"^curl: \((\d+)\) (.*)$", re.MULTILINE)
 _WORDS = {
@@ -118,6 +121,8 @@ def _docker(text: str) -> Docker | None:
     if not mark:
         return None
     status, _, rest = rest.partition("\n")
+    if status.strip() in ("124", "137"):
+        return Docker(error="docker ps: no answer in time")
     if status.strip() != "0":
         last = ps.strip().splitlines()[-1:]
         return Docker(error=f"docker ps: {last[0][:200] if last else f'exit status {status.strip()}'}")
