@@ -24,7 +24,13 @@ Unavailable = (peewee.OperationalError, peewee.InterfaceError, peewee.InternalEr
 _MIGRATIONS = Path(__file__).with_name("migrations")
 _MIGRATION_LOCK = 71000  # any number of our own: the key of PostgreSQL's advisory lock around migrations
 _TURNS_LOCK = 71004  # the same for transactions that take turns
-_SQLITE_PRAGMAS = {"journal_mode": "wal", "synchronous": 1, "busy_timeout": 5000, "foreign_keys": 1}
+_SQLITE_PRAGMAS = {
+    "journal_mode": "wal",
+    "synchronous": 1,
+    "busy_timeout": 5000,
+    "foreign_keys": 1,
+    "wal_autocheckpoint": 4000,  # pages, 16 MB: what is written again and again goes to the database itself less often
+}
 
 encoded = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
 """The text of a JSON value. Raises ValueError on a number that is none."""
