@@ -2,11 +2,11 @@
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from alerting.configuration.faults import Findings
 from alerting.configuration.lines import Where
+from alerting.configuration.named_files import content
 from alerting.configuration.values import DEEPEST, too_deep
 
 LARGEST = 262_144
@@ -22,23 +22,16 @@ def with_contract(where: Where, config: Mapping[str, Any], findings: Findings) -
     if not isinstance(name, str):
         return config
     try:
-        return {**config, "contract": _read(Path(findings.path).parent / name)}
+        return {**config, "contract": _document(content(name, findings, LARGEST))}
     except ValueError as trouble:
         findings.add_foreign((*where, "contract"), f"{name}: {trouble}", "this file cannot be taken as a contract")
         return {**config, "contract": True}  # so that the one fault is told once
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _document(read: bytes) -> dict[str, Any]:
     """The JSON object in a file. Raises ValueError, its text what is wrong."""
     try:
-        with path.open("rb") as file:
-            content = file.read(LARGEST + 1)
-    except OSError as error:
-        raise ValueError(f"cannot be read: {error.strerror}") from None
-    if len(content) > LARGEST:
-        raise ValueError(f"too large; expected at most {LARGEST} bytes")
-    try:
-        document = json.loads(content)
+        document = json.loads(read)
     except (ValueError, RecursionError):
         raise ValueError("expected a JSON Schema, found no JSON") from None
     if not isinstance(document, dict):

@@ -1,11 +1,11 @@
 """Certificates and keys that a check names by file, read in with the configuration."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from alerting.configuration.faults import Findings
 from alerting.configuration.lines import Where
+from alerting.configuration.named_files import content
 
 LARGEST = 200_000
 """Bytes such a file may have."""
@@ -26,23 +26,16 @@ def with_pem(where: Where, config: Mapping[str, Any], findings: Findings) -> Map
         if not isinstance(value, str) or "-----BEGIN" in value:
             continue
         try:
-            whole[key] = _read(Path(findings.path).parent / value)
+            whole[key] = _text(content(value, findings, LARGEST))
         except ValueError as trouble:
             findings.add_foreign((*where, key), f"{value}: {trouble}", "this file cannot be read")
             lost = True
     return {key: value for key, value in whole.items() if key not in _TOGETHER} if lost else whole
 
 
-def _read(path: Path) -> str:
+def _text(read: bytes) -> str:
     """The text of a file. Raises ValueError, its text what is wrong."""
     try:
-        with path.open("rb") as file:
-            content = file.read(LARGEST + 1)
-    except OSError as error:
-        raise ValueError(f"cannot be read: {error.strerror}") from None
-    if len(content) > LARGEST:
-        raise ValueError(f"too large; expected at most {LARGEST} bytes")
-    try:
-        return content.decode("ascii")
+        return read.decode("ascii")
     except UnicodeDecodeError:
         raise ValueError("expected PEM, a text in ASCII") from None
