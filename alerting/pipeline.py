@@ -164,9 +164,12 @@ def _remember(news: Sequence[tuple[Watch, Observation]], before: Mapping[str, St
 
 
 def _with_silence(watch: Watch, observation: Observation, before: State | None) -> Observation:
-    """The observation with `silent_intervals`: for how many of its intervals nobody could tell how the subject is."""
+    """The observation with `silent_intervals`: for how many of its intervals nobody could tell how the subject is.
+
+    A probe that gives the status of its metric all the same, as of a replica in `error`, has told: that is one trouble.
+    """
     silent = 0.0
-    if observation.status == "unknown" and before is not None:
+    if observation.status == "unknown" and observation.values.get("status") is None and before is not None:
         since = before.known_at if before.known_at is not None else before.since
         silent = max(0.0, (observation.at - since) / watch.every)
     return replace(observation, values={**observation.values, SILENT_INTERVALS: silent})

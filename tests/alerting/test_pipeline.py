@@ -396,6 +396,19 @@ def test_nobody_is_silent_while_nobody_looked() -> None:
         assert subjects.states()["check/website"].observation.status == "ok"
 
 
+def test_what_tells_its_status_all_the_same_is_not_silent() -> None:
+    pipeline.ingest(CONFIG, [seen("check/website", 0, "ok")], NOW)
+    for second in (30, 60, 90, 120):
+        told = replace(seen("check/website", second, "unknown", "could not ask"), values={"status": 2.0})
+        pipeline.ingest(CONFIG, [told], NOW + second)
+        with reading():
+            values = subjects.states()["check/website"].observation.values
+        assert values[pipeline.SILENT_INTERVALS] == 0.0
+    pipeline.ingest(CONFIG, [seen("check/website", 150, "unknown", "could not ask")], NOW + 150)
+    with reading():
+        assert (subjects.states()["check/website"].observation.values[pipeline.SILENT_INTERVALS] or 0) > 3
+
+
 def test_how_long_nobody_could_tell_is_a_metric() -> None:
     blind = replace(DOWN, name="Blind", alert_type="check_failed", metric_name=pipeline.SILENT_INTERVALS,
                     threshold=3.0, severity="warning", kinds=())  # fmt: skip
