@@ -44,7 +44,11 @@ def _understood(reply: SqlReply) -> Answer:
     if reply.error is not None:
         remedy = REMEDIES.get(reply.error_class or "")
         return Answer(error=reply.error + (f" ({remedy})" if remedy else ""), error_class=reply.error_class or "other")
+    said = reply.rows[0].get("answer") if reply.rows else None
     try:
-        return Answer(parse(reply.rows[0]["answer"].encode()))
-    except (LookupError, ValueError):
-        return Answer(error="the answer cannot be read", error_class="other")
+        document = parse(said.encode()) if isinstance(said, str) else None
+    except ValueError:
+        document = None
+    if isinstance(document, dict):
+        return Answer(document)
+    return Answer(error="the answer cannot be read", error_class="other")

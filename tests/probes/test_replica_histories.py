@@ -86,6 +86,19 @@ def test_positions_of_another_cluster_date_nothing() -> None:
     assert seen.values["lag_seconds"] == 600.0
 
 
+@pytest.mark.parametrize("rows", [(), ({},), ({"answer": None},), ({"answer": "{"},), ({"answer": "[]"},)])
+def test_an_answer_of_another_sort_is_an_error_and_never_a_replica_that_is_away(
+    rows: tuple[dict[str, Any], ...],
+) -> None:
+    asking = find("replica")(CONFIG, NOW, _healthy())
+    next(asking)
+    with pytest.raises(StopIteration) as end:
+        asking.send(SqlReply(rows=rows))
+    seen = end.value.value
+    assert (seen.status, seen.facts["status"], seen.values["lag_bytes"]) == ("unknown", "error", None)
+    assert seen.message == "could not ask the primary: the answer cannot be read"
+
+
 def _healthy(clock: float = 0.0) -> Observation:
     """A first look, and the second one that a wrong clock calls for."""
     answers = [primary(NOW - 1, NOW, clock=clock), primary(NOW + 10, NOW + 12, clock=clock)]
