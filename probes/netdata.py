@@ -59,7 +59,8 @@ def probe(config: Mapping[str, Any], now: float, previous: Observation | None) -
     if stale is None:
         return look.unknown("its data is old, and when asked again it gave none")
     if stale:
-        why = f"its data is {look.before.quiet(newest, now):.0f} s old"
+        quiet = look.before.quiet(newest, now)
+        why = f"its data is {quiet:.0f} s old" if quiet else "its data does not go on, and its clock was ahead"
         seen_at = look.before.seen_at(newest, now)
         return (yield from _gone(look, why, last_updated=newest.updated_at, looked_at=seen_at))
     return seen(look, about, answers, found, newest, every)

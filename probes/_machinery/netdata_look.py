@@ -67,7 +67,7 @@ class Memory:
         """Older than a live agent's data can be, unless it goes on in step with time: its clock may be wrong."""
         updated: float | None = self.facts.get("last_updated")
         if updated is None:
-            return newest.seconds is not None and newest.seconds > limit
+            return newest.seconds is not None and abs(newest.seconds) > limit  # one from the future dates nothing
         went_on, elapsed = newest.updated_at - updated, now - self.looked_at
         if newest.seconds is None or newest.seconds <= limit:
             return went_on <= 0 and elapsed > limit  # a clock that is ahead makes a dead server's data look fresh
