@@ -81,7 +81,7 @@ def test_our_clock_set_back_keeps_no_frozen_standby_online() -> None:
 
 def test_positions_of_another_cluster_date_nothing() -> None:
     first = look(NOW, None, primary(NOW - 1, NOW, lsn=10 * MIB))
-    behind = {"replay_bytes": 20 * MIB, "replay_lag": 600.0, "key": "9@2.5"}
+    behind: dict[str, Any] = {"replay_bytes": 20 * MIB, "replay_lag": 600.0, "key": "9@2.5"}
     seen = look(NOW + 5, first, primary(NOW + 4, NOW + 5, system="2", **behind))
     assert seen.values["lag_seconds"] == 600.0
 
