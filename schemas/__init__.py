@@ -69,10 +69,16 @@ def _retrieve(uri: str) -> Resource[Any]:
 
 def _fault(error: ValidationError) -> Fault:
     deepest = best_match([error]) or error
-    pointer = "".join(f"/{_escape(str(part))}" for part in deepest.absolute_path)
+    if isinstance(deepest.schema, dict) and "expected" in deepest.schema:
+        name = f"/{_escape(str(deepest.instance))}" if "propertyNames" in deepest.absolute_schema_path else ""
+        return Fault(_pointer(deepest) + name, f"expected {deepest.schema['expected']}")
     secret = isinstance(deepest.schema, dict) and deepest.schema.get("writeOnly", False)
     message = f"does not keep to `{deepest.validator}`" if secret else deepest.message
-    return Fault(pointer, message[:_MESSAGE_LENGTH])
+    return Fault(_pointer(deepest), message[:_MESSAGE_LENGTH])
+
+
+def _pointer(error: ValidationError) -> str:
+    return "".join(f"/{_escape(str(part))}" for part in error.absolute_path)
 
 
 def _pattern(_: Any, pattern: str, instance: Any, __: Any) -> Iterator[ValidationError]:

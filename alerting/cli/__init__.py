@@ -109,5 +109,9 @@ def json_argument(text: str) -> Any:
         if text == "@-":
             return json.load(sys.stdin)
         return json.loads(Path(text[1:]).read_text("utf-8") if text.startswith("@") else text)
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise click.BadParameter(f"{text[1:]} cannot be read: {error.strerror}") from error
+    except RecursionError as error:
+        raise click.BadParameter("not a JSON document: nested too deeply") from error
+    except ValueError as error:
         raise click.BadParameter(f"not a JSON document: {error}") from error

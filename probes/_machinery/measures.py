@@ -16,7 +16,7 @@ from probes._machinery.times import seconds
 AGGREGATES: Mapping[str, Any] = {"sum": sum, "min": min, "max": max, "avg": fmean, "count": len}
 
 _MOST_SERIES = 500
-_LATE = 1.25
+_LATE = 1.25  # times the window
 _SHORTEST_WINDOW = 10.0
 _BUCKET = "_bucket"
 

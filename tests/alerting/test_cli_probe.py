@@ -76,3 +76,22 @@ def test_a_faulty_file_is_told(call: Call) -> None:
     result = call("tcp", "--config", json.dumps({"host": "127.0.0.1", "port": 1}))
     assert result.exit_code == 3
     assert "vedette.toml:1: nonsense" in result.stderr
+
+
+def test_a_configuration_that_cannot_be_had_is_told_in_words(call: Call) -> None:
+    Path("deep.json").write_text("[" * 100_000)
+    said = {given: call("tcp", "--config", given) for given in ("@gone.json", "@deep.json", "{")}
+    assert {result.exit_code for result in said.values()} == {3}
+    assert said["@gone.json"].stderr == "--config: gone.json cannot be read: No such file or directory\n"
+    assert said["@deep.json"].stderr == "--config: not a JSON document: nested too deeply\n"
+    assert said["{"].stderr.startswith("--config: not a JSON document: ")
+
+
+def test_what_a_schema_expects_is_told_in_its_words(call: Call) -> None:
+    said = call("heartbeat", "--config", "{}")
+    assert (said.exit_code, said.stderr) == (3, "--config: expected exactly one of period and cron\n")
+
+
+def test_a_name_that_cannot_be_is_named(call: Call) -> None:
+    said = call("metrics", "--config", '{"url": "http://127.0.0.1/", "values": {"status": "up"}}')
+    assert said.exit_code == 3 and said.stderr.startswith("--config/values/status: expected a name of small letters")

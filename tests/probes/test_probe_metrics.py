@@ -417,3 +417,12 @@ def test_once_from_a_terminal_with_its_two_looks(exposed: Exposed, tmp_path: Pat
     done = CliRunner().invoke(vedette, ["probe", "metrics", "--config", f"@{file}"])
     assert done.exit_code == 2, done.output
     assert done.stdout.startswith("CRITICAL - a is 7 (> 6) | a=7 r=0 ")
+
+
+def test_a_look_a_little_late_goes_on_where_the_window_is_the_interval(exposed: Exposed) -> None:
+    counter = Counter("a", "", registry=exposed.registry)
+    watched = Watched(exposed.url, values={"n": {"value": "a_total", "rate": "10s"}})
+    watched.look()
+    counter.inc(21)
+    late = watched.look(10.5)
+    assert late.status == "ok" and values(late, "n") == [pytest.approx(2.1)]
