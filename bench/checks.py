@@ -66,12 +66,16 @@ def _milliseconds(work: Callable[[str, int], float], url: str, count: int) -> Ca
     return lambda: float(harness.in_child(work, url, count)) / count * 1000
 
 
-def bare_curl(url: str, count: int, pace: float | None = None) -> float:
-    """As little as pycurl lets one do: a body read, a status looked at. CPU seconds of so many, `pace` a second."""
+def bare_curl(url: str, count: int, pace: float | None = None, silent: str = "", hanging: int = 0) -> float:
+    """As little as pycurl lets one do: a body read, a status looked at. CPU seconds of so many, `pace` a second.
+
+    silent, hanging: so many of them, spread evenly, go to this URL, where nobody answers
+    """
     loop = CurlLoop(url)
     loop.run(AT_ONCE)
+    loop.hang(silent, hanging, count)
     before = own_cpu()
-    assert loop.run(count, pace) == count
+    assert loop.run(count, pace) == count - hanging
     return own_cpu() - before
 
 
@@ -169,6 +173,7 @@ class CurlLoop:
     """libcurl's multi interface told by epoll which sockets are ready."""
 
     def __init__(self, url: str) -> None:
+        self._url = url
         self._epoll = select.epoll()
         self._known: set[int] = set()
         self._due: float | None = None
@@ -176,6 +181,11 @@ class CurlLoop:
         self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._watch)
         self._multi.setopt(pycurl.M_TIMERFUNCTION, self._set_timer)
         self._free = [self._handle(url) for _ in range(AT_ONCE)]
+        self._hanging: dict[int, Any] = {}
+
+    def hang(self, silent: str, hanging: int, count: int) -> None:
+        """So many of the next `count` exchanges go to the URL `silent`, each with a handle of its own."""
+        self._hanging = {number * count // hanging: self._handle(silent) for number in range(hanging)}
 
     def run(self, count: int, pace: float | None = None) -> int:
         """So many exchanges, all at full tilt or `pace` a second, begun 20 times a second; how many were answered."""
@@ -183,15 +193,16 @@ class CurlLoop:
         begin = time.monotonic()
         while ended < count:
             while begun < self._allowed(count, pace, begin) and self._free:
+                self._start(self._hanging.pop(begun, None) or self._free.pop())
                 begun += 1
-                self._start(self._free.pop())
             self._wait(_SLICE if pace and begun < count else 1.0)
             _, succeeded, failed = self._multi.info_read()
             for handle in [*succeeded, *(one[0] for one in failed)]:
                 ended += 1
                 good += handle.getinfo(pycurl.RESPONSE_CODE) == 200 and bool(handle.body.getvalue())
                 self._multi.remove_handle(handle)
-                self._free.append(handle)
+                if handle.url == self._url:
+                    self._free.append(handle)
         return good
 
     def _start(self, handle: Any) -> None:
@@ -232,6 +243,7 @@ class CurlLoop:
         handle = pycurl.Curl()
         for option in (pycurl.NOSIGNAL, pycurl.FRESH_CONNECT, pycurl.FORBID_REUSE):
             handle.setopt(option, 1)
+        handle.url = url
         handle.setopt(pycurl.URL, url)
         handle.setopt(pycurl.TIMEOUT_MS, 10_000)
         return handle
