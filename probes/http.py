@@ -14,8 +14,6 @@ from schemas import Fault
 _DAY = 86400.0
 _BYTES = 1_048_576
 _MOST_TOLD = 5  # sentences in a message
-_REMEMBERED = 32_768
-_requests: dict[int, tuple[Mapping[str, Any], HttpRequest]] = {}
 
 
 def probe(
@@ -27,7 +25,7 @@ def probe(
     values: status_code body_bytes total_seconds first_byte_seconds (both since the start), dns_seconds
     connect_seconds tls_seconds (each phase alone, redirects added up), http_version, certificate_days
     """
-    reply = yield _request(config) if previous is None else _same_request(config)
+    reply = yield _request(config)
     assert isinstance(reply, HttpReply)
     values = _values(reply, now)
     if reply.error is not None:
@@ -56,17 +54,6 @@ def unmeasured(config: Mapping[str, Any]) -> frozenset[str]:
 
 def _is_about_certificates(config: Mapping[str, Any]) -> bool:
     return "certificate_days" in config or config.get("url", "").lower().startswith("https:")
-
-
-def _same_request(config: Mapping[str, Any]) -> HttpRequest:
-    """The request of a check that looks again and again with one configuration, made once."""
-    made_of, request = _requests.get(id(config), (None, None))
-    if made_of is not config or request is None:
-        if len(_requests) >= _REMEMBERED:
-            _requests.clear()
-        request = _request(config)
-        _requests[id(config)] = config, request  # the configuration is kept with it, so that its id stays its own
-    return request
 
 
 def _request(config: Mapping[str, Any]) -> HttpRequest:
