@@ -58,8 +58,8 @@ def watching(team: Team, url: str, **more: Any) -> None:
     )
 
 
-def observe(team: Team, facts: dict[str, Any], status: Any = "ok") -> None:
-    pipeline.ingest(team.watcher.config, [Observation(status, {}, "seen", facts, "server/prod-1", NOW)], NOW)
+def observe(team: Team, facts: dict[str, Any], status: Any = "ok", at: float = NOW) -> None:
+    pipeline.ingest(team.watcher.config, [Observation(status, {}, "seen", facts, "server/prod-1", at)], at)
 
 
 def say(replay: NetdataReplay, rows: dict[str, list[list[Any]]], guid: str | None = None) -> None:
@@ -214,7 +214,7 @@ def test_old_or_unknown_numbers_are_not_shown(small_team: Team) -> None:
     (item,) = small_team.client("bob").get("/monitoring/servers").json["items"]
     assert (item["status"], item["streaming_status"], item["cpu_percent"]) == ("unknown", "error", None)
     assert small_team.client("bob").get("/monitoring/servers/prod-1/metrics").json["containers"] == []
-    observe(small_team, {"status": "unreachable", "streaming_status": "pending"}, "unknown")
+    observe(small_team, {"status": "unreachable", "streaming_status": "pending"}, "unknown", NOW + 1)
     (item,) = small_team.client("bob").get("/monitoring/servers").json["items"]
     assert (item["status"], item["streaming_status"]) == ("unreachable", "pending")
 
