@@ -47,7 +47,8 @@ def test_a_good_file_is_one_line(call: Call) -> None:
     result = call("check", "good.toml")
     assert result.exit_code == 0
     assert result.stdout == (
-        "good.toml: 1 organization, 0 servers, 0 replicas, 1 check, 0 heartbeats, 0 pools, 0 channels, 1 rule, 0 routes\n"
+        "good.toml: 1 organization, 0 servers, 0 replicas, 1 check, 0 heartbeats,"
+        " 0 pools, 0 channels, 1 rule, 0 routes\n"
     )
 
 
