@@ -69,7 +69,7 @@ def _retrieve(uri: str) -> Resource[Any]:
 
 def _fault(error: ValidationError) -> Fault:
     deepest = best_match([error]) or error
-    if isinstance(deepest.schema, dict) and "expected" in deepest.schema:
+    if isinstance(deepest.schema, dict) and "expected" in deepest.schema and deepest.validator not in _OF_A_KEY:
         name = f"/{_escape(str(deepest.instance))}" if "propertyNames" in deepest.absolute_schema_path else ""
         return Fault(_pointer(deepest) + name, f"expected {deepest.schema['expected']}")
     secret = isinstance(deepest.schema, dict) and deepest.schema.get("writeOnly", False)
@@ -92,5 +92,6 @@ def _escape(part: str) -> str:
     return part.replace("~", "~0").replace("/", "~1")
 
 
+_OF_A_KEY = ("additionalProperties", "required")  # what they say names the key, which `expected` does not
 _VALIDATOR = extend(Draft202012Validator, {"pattern": _pattern})  # type: ignore[no-untyped-call]
 _REGISTRY: Registry[Any] = Registry(retrieve=_retrieve)  # type: ignore[call-arg]  # attrs hides it from the checker

@@ -212,8 +212,8 @@ def test_without_pings_it_says_where_to_look() -> None:
 @pytest.mark.parametrize(
     ("config", "pointer", "words"),
     [
-        ({}, "", "valid under"),
-        ({"period": "1d", "cron": "@daily"}, "", "valid under"),
+        ({}, "", "exactly one of period and cron"),
+        ({"period": "1d", "cron": "@daily"}, "", "exactly one of period and cron"),
         ({"period": "0.5s"}, "/period", "at least 1 s"),
         ({"period": "99999d"}, "/period", "a year at most"),
         ({"period": "1d", "grace": "9999d"}, "/grace", "a year at most"),

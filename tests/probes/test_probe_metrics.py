@@ -380,8 +380,8 @@ def test_authentication_is_sent(http_target: HttpTarget) -> None:
     ("config", "place", "said"),
     [
         ({"values": {}}, "/values", ""),
-        ({"values": {"Bad-Name": "up"}}, "/values", ""),
-        ({"values": {"status": "up"}}, "/values", ""),
+        ({"values": {"Bad-Name": "up"}}, "/values/Bad-Name", "a name of small letters"),
+        ({"values": {"status": "up"}}, "/values/status", "that is not status"),
         ({"values": {"a": "up{"}}, "/values/a", "not a selector"),
         ({"values": {"a": 'up{x=~"("}'}}, "/values/a", "the pattern '(' cannot be used"),
         ({"values": {"a": {}}}, "/values/a", "expected exactly one of value, sum, min"),
