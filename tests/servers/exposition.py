@@ -6,6 +6,7 @@ from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 import pytest
 from prometheus_client import CollectorRegistry, make_wsgi_app
+from prometheus_client.exposition import ThreadingWSGIServer
 
 
 class Exposed:
@@ -29,7 +30,9 @@ class Exposed:
         self._thread.join(10)
 
     def _serve(self, port: int) -> None:
-        self._server = make_server("127.0.0.1", port, make_wsgi_app(self.registry), handler_class=_Quiet)
+        app = make_wsgi_app(self.registry)
+        # In threads: a stranger's connection that says nothing must not keep our own waiting.
+        self._server = make_server("127.0.0.1", port, app, ThreadingWSGIServer, _Quiet)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
         self._thread.start()
 
