@@ -112,8 +112,14 @@ class Watch:
 class Rule:
     """A question put to every observation: metric, operator, threshold, held for `duration_seconds`.
 
-    subjects  patterns ("server/*"); empty: every subject its alert type is about
-    managed_by "default" | "config" | "api"
+    failures, of        so many observations in a row, or so many of the last `of` (0: in a row)
+    clear_threshold     once it fires, what the value must get back to before it is over; None: the threshold
+    keep_firing_seconds how long it must have been over
+    remind_seconds      how long until those who know are told again; None: the policy of its severity; 0: never
+    flap_delay_seconds  how long a flapping alert must be steady, doubled by each change; 0: it never flaps
+    escalate_*          whom to tell as well, where nobody has acknowledged it for so long
+    subjects            patterns ("server/*"); empty: every subject its alert type is about
+    managed_by          "default" | "config" | "api"; `id` is that of the API's own, else 0
     """
 
     name: str
@@ -132,25 +138,94 @@ class Rule:
     description: str = ""
     is_active: bool = True
     managed_by: Literal["default", "config", "api"] = "config"
+    of: int = 0
+    clear_threshold: float | None = None
+    keep_firing_seconds: float = 0.0
+    remind_seconds: float | None = None
+    flap_delay_seconds: float = 60.0
+    labels: Mapping[str, str] = field(default_factory=dict)
+    escalate_after_seconds: float | None = None
+    escalate_to: tuple[str, ...] = ()
+    id: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """Where messages go. `settings` is what `schemas/channels/<kind>.json` describes and may hold secrets."""
+    """Where messages go. `settings` is what `schemas/channels/<kind>.json` describes and may hold secrets.
+
+    digest  what is not critical gathers, and leaves hourly as one message
+    """
 
     name: str
     kind: str
     organization: str
     settings: Mapping[str, Any] = field(repr=False)
+    digest: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Alerts that match go to `channels` (names or kinds) instead of the severity policy. First match wins."""
+    """Alerts that match go to `channels` (names or kinds) instead of the severity policy. First match wins.
+
+    goes_on         `continue` in the file: later routes are asked as well
+    digest          what it sends gathers, and leaves hourly as one message
+    group_by        fields of an alert, or labels: those that agree in all of them leave together; None: its server or
+                    environment
+    group_wait      seconds others of the group may join the first
+    escalate_*      whom to tell as well, where nobody has acknowledged it for so many seconds
+    """
 
     match: Mapping[str, str]
     channels: tuple[str, ...]
     organization: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    goes_on: bool = False
+    digest: bool = False
+    group_by: tuple[str, ...] | None = None
+    group_wait: float = 10.0
+    escalate_after: float | None = None
+    escalate_to: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """No trigger of the alerts it matches is told between `starts_at` and `ends_at` (epoch seconds).
+
+    match  alert field or label → pattern, as a route's; `fingerprint`, `subject` and `severity` too. All must hold.
+    """
+
+    id: int
+    organization: str
+    match: Mapping[str, str]
+    starts_at: float
+    ends_at: float
+    reason: str
+    created_by: str
+    created_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Maintenance:
+    """A planned silence: once (`starts_at` to `ends_at`), weekly (`days`, `at`) or by `cron`, `lasts` seconds.
+
+    days      "mon" … "sun"; `at` "HH:MM" in `timezone`, an IANA name
+    until     epoch seconds after which a recurring one does not begin again; None: never ends by itself
+    """
+
+    name: str
+    organization: str
+    match: Mapping[str, str]
+    reason: str
+    timezone: str = "UTC"
+    starts_at: float | None = None
+    ends_at: float | None = None
+    days: tuple[str, ...] = ()
+    at: str | None = None
+    cron: str | None = None
+    lasts: float = 0.0
+    until: float | None = None
+    id: int = 0
+    managed_by: Literal["config", "api"] = "config"
 
 
 @dataclass(frozen=True)
@@ -168,6 +243,7 @@ class Config:
     rules: tuple[Rule, ...] = ()
     channels: tuple[Channel, ...] = ()
     routes: tuple[Route, ...] = ()
+    maintenance: tuple[Maintenance, ...] = ()
     denied_networks: tuple[str, ...] = ()
     heartbeat_keys: Mapping[str, str] = field(default_factory=dict, repr=False)
     """SHA-256 of a heartbeat's key, in hexadecimal → its subject."""

@@ -1,6 +1,7 @@
 """The life of an alert: what one fingerprint's open alert becomes when its rules have been put to an observation."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from alerting import messages, rules
@@ -40,6 +41,10 @@ class Alert:
     resolved_at: float | None = None
     resolved_by: str | None = None
     held_until: float | None = None
+    acknowledged_until: float | None = None
+    snoozed_until: float | None = None
+    escalated_at: float | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def reason(self) -> str:

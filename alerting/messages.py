@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from alerting.phrasing import ago, clip, counted, duration, metric_label, moment, one_line, quantity
@@ -44,6 +44,20 @@ class Item:
     resolved_at: float | None
     occurrences: int
     link: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+    acknowledged_by: str | None = None
+    acknowledged_until: float | None = None
+    note: str = ""  # one more thing to say of it: "The acknowledgement by alice has run out."
+    actions: tuple["Action", ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """What a person can do about an alert by opening a signed link: `name` "acknowledge", "snooze" or "silence"."""
+
+    name: str
+    label: str
+    url: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +67,7 @@ class Message:
     key        stable over repeats of the same message (an email's Message-ID is made of it)
     thread_key the same for all messages about one incident (In-Reply-To, References)
     repeated   an earlier attempt may have arrived: the message says so
+    replaces   the provider's id of the message that told of this incident before: a channel that can edits it in place
     link       where all alerts are shown, for a message that cannot show all of its own
     """
 
@@ -66,6 +81,7 @@ class Message:
     first_in_thread: bool = True
     repeated: bool = False
     link: str = ""
+    replaces: str | None = None
 
 
 HEADLINE_LENGTH = 300

@@ -6,6 +6,7 @@ from importlib.resources import files
 from typing import Any, Protocol
 
 from alerting.channels.outcome import DeliveryError, Receipt
+from alerting.config import Channel
 from alerting.messages import Message
 
 __all__ = ["DeliveryError", "Provider", "Receipt", "find", "kinds"]
@@ -37,3 +38,9 @@ def find(kind: str) -> Provider:
         raise KeyError(f"no channel of kind {kind!r}; there are: {', '.join(kinds())}")
     provider: Provider = import_module(f"alerting.channels.{kind}")
     return provider
+
+
+def edits(channel: Channel) -> bool:
+    """Whether the channel edits its message in place, so that it is told of acknowledgements too."""
+    able = getattr(find(channel.kind), "edits", None)
+    return bool(able is not None and able(channel.settings))

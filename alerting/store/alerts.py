@@ -1,11 +1,12 @@
 """Alerts in the database: the open ones of some subjects, the change of one, lists and notes for people."""
 
-from collections.abc import Collection, Iterable
-from dataclasses import fields
+import json
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import fields, replace
 from typing import Any
 
 from alerting.lifecycle import Alert as AlertValue
-from alerting.store.database import among, execute
+from alerting.store.database import among, database, encoded, execute, is_sqlite
 from alerting.store.models import Alert
 
 _NAMES = tuple(field.name for field in fields(AlertValue))
@@ -24,7 +25,7 @@ def standing(subjects: Collection[str], now: float) -> list[AlertValue]:
     mine = f"select {_COLUMNS} from alert where subject in ({among(subjects)})"  # noqa: S608
     unresolved = execute(f"{mine} and resolved_at is null", list(subjects))
     held = execute(f"{mine} and held_until > ? and resolved_at is not null", [*subjects, now])
-    return [AlertValue(*row) for row in (*unresolved, *held)]
+    return [_decoded(row) for row in (*unresolved, *held)]
 
 
 def unresolved() -> list[AlertValue]:
@@ -46,11 +47,26 @@ def save(alert: AlertValue) -> AlertValue:
     """Store a new alert (id 0) or the new state of one; the alert with its id."""
     columns = {name: getattr(alert, name) for name in _NAMES}
     alert_id = columns.pop("id")
+    columns["labels"] = encoded(dict(alert.labels))
     if alert_id:
         changed = ", ".join(f"{name} = ?" for name in columns)
         execute(f"update alert set {changed} where id = ?", [*columns.values(), alert_id])  # noqa: S608
         return alert
-    return AlertValue(**{**columns, "id": Alert.insert(columns).execute()})
+    return replace(alert, id=_insert(columns))
+
+
+def _insert(columns: dict[str, Any]) -> int:
+    """Plain SQL: `labels` is JSON text already."""
+    names, marks = ", ".join(columns), among(columns)
+    sql = f"insert into alert ({names}) values ({marks})"  # noqa: S608
+    if not is_sqlite():
+        return int(execute(f"{sql} returning id", list(columns.values()))[0][0])
+    return int(database.execute_sql(sql, list(columns.values())).lastrowid)
+
+
+def _decoded(row: Sequence[Any]) -> AlertValue:
+    columns = dict(zip(_NAMES, row, strict=True))
+    return AlertValue(**{**columns, "labels": json.loads(columns["labels"])})
 
 
 def get(alert_id: int) -> AlertValue | None:

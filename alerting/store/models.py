@@ -96,6 +96,10 @@ class Alert(Table):
     resolved_at = peewee.DoubleField(null=True)
     resolved_by = peewee.TextField(null=True)
     held_until = peewee.DoubleField(null=True)  # resolved by hand: not raised anew before this, or an ok observation
+    acknowledged_until = peewee.DoubleField(null=True)
+    snoozed_until = peewee.DoubleField(null=True)
+    escalated_at = peewee.DoubleField(null=True)  # when those were told who are told where nobody acknowledges
+    labels = JSONText(default=dict)
 
 
 class Told(Table):
@@ -108,6 +112,7 @@ class Told(Table):
     severity = peewee.TextField()
     at = peewee.DoubleField()
     triggered_at = peewee.DoubleField(null=True)  # the last *triggered* message: what a cooldown runs from
+    digest = peewee.BooleanField(default=False)  # it was told in a digest, and is told the end in one
 
     class Meta:
         primary_key = peewee.CompositeKey("fingerprint", "channel")
@@ -135,6 +140,44 @@ class Notification(Table):
     outcome = peewee.TextField()
     done_at = peewee.DoubleField(null=True)
     provider_id = peewee.TextField(null=True)
+    digest = peewee.BooleanField(default=False)
+    group = peewee.TextField(null=True)  # rows of one group leave as one message
+    gathers_until = peewee.DoubleField(null=True)  # others of its group may join until then
+    why = peewee.TextField(default="")  # why it leaves when it does, or what holds it back now
+
+
+class Flap(Table):
+    """How restless a fingerprint is: the moments it changed at within the last hour, and the delay that runs."""
+
+    fingerprint = peewee.TextField(primary_key=True)
+    changes = JSONText()
+    delay = peewee.DoubleField()
+    until = peewee.DoubleField()
+    since = peewee.DoubleField(null=True)  # when it was called flapping; None: it is not
+
+
+class Decision(Table):
+    """One line of why somebody was told, or was not: about a subject, and the alert and channel where there is one."""
+
+    id = peewee.BigAutoField()
+    at = peewee.DoubleField()
+    organization = peewee.TextField()
+    subject = peewee.TextField()
+    fingerprint = peewee.TextField()
+    alert = peewee.BigIntegerField(null=True)
+    channel = peewee.TextField(null=True)
+    what = peewee.TextField()
+    text = peewee.TextField()
+
+
+class Note(Table):
+    """What a person wrote about an alert."""
+
+    id = peewee.BigAutoField()
+    alert = peewee.BigIntegerField()
+    at = peewee.DoubleField()
+    by = peewee.TextField()
+    text = peewee.TextField()
 
 
 class Attempt(Table):
