@@ -191,7 +191,8 @@ class Route:
 class Silence:
     """No trigger of the alerts it matches is told between `starts_at` and `ends_at` (epoch seconds).
 
-    match  alert field or label → pattern, as a route's; `fingerprint`, `subject` and `severity` too. All must hold.
+    match     alert field or label → pattern, as a route's; `fingerprint`, `subject` and `severity` too. All must hold.
+    ended_by  who ended it before its time: then `ends_at` is when
     """
 
     id: int
@@ -202,6 +203,7 @@ class Silence:
     reason: str
     created_by: str
     created_at: float = 0.0
+    ended_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +228,16 @@ class Maintenance:
     until: float | None = None
     id: int = 0
     managed_by: Literal["config", "api"] = "config"
+    created_by: str | None = None
+    created_at: float = 0.0
+
+    @property
+    def line(self) -> str:
+        """The cron line of a recurring one: its own, or that of its days and time."""
+        if self.cron is not None:
+            return self.cron
+        hour, _, minute = str(self.at).partition(":")
+        return f"{int(minute)} {int(hour)} * * {','.join(self.days)}"
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,19 @@ from alerting.dispatcher import Dispatcher
 from alerting.leader import Lead, lead
 from alerting.prober import Prober
 from alerting.settings import Settings
-from alerting.store import alerts, baselines, events, history, locks, outbox, settings_table, tokens
+from alerting.store import (
+    alerts,
+    baselines,
+    events,
+    history,
+    locks,
+    maintenance,
+    notes,
+    outbox,
+    settings_table,
+    silences,
+    tokens,
+)
 from alerting.store.database import DatabaseError, describe, reading, transaction
 from alerting.store.events import NewEvent
 from alerting.store.settings_table import SCHEDULER
@@ -275,6 +287,9 @@ class Acting:
         with transaction():
             outbox.prune(now - _ALERTS_KEPT)
             alerts.prune(now - _ALERTS_KEPT)
+            notes.prune()
+            silences.prune(now - _ALERTS_KEPT)
+            maintenance.prune(now - _ALERTS_KEPT)
         tokens.prune(now)
         heartbeats.prune(now)
 

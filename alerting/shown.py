@@ -1,12 +1,16 @@
-"""Alerts, events and locks as JSON documents: what the API answers and what commands print with --json."""
+"""Alerts, silences, events and locks as JSON documents: what the API answers and what commands print with --json."""
 
 import json
 from typing import Any
 
+from alerting import silences
+from alerting.config import Maintenance, Silence
+from alerting.configuration import matches
 from alerting.lifecycle import Alert
 from alerting.notices import rfc3339
 from alerting.store.events import LoggedEvent
 from alerting.store.locks import Lock
+from alerting.store.notes import Note
 
 
 def alert_document(alert: Alert) -> dict[str, Any]:
@@ -39,6 +43,63 @@ def alert_document(alert: Alert) -> dict[str, Any]:
         "resolved_at": rfc3339(alert.resolved_at),
         "resolved_by": alert.resolved_by,
     }
+
+
+def note_document(note: Note) -> dict[str, Any]:
+    """What a person wrote about an alert."""
+    return {"id": note.id, "at": rfc3339(note.at), "by": note.by, "text": note.text}
+
+
+def silence_document(silence: Silence, now: float) -> dict[str, Any]:
+    """A silence, and whether it holds."""
+    return {
+        "id": silence.id,
+        "organization": silence.organization,
+        "state": silences.silence_state(silence, now),
+        "match": matches.written(silence.match),
+        "all": not silence.match,
+        "starts_at": rfc3339(silence.starts_at),
+        "ends_at": rfc3339(silence.ends_at),
+        "reason": silence.reason,
+        "created_by": silence.created_by,
+        "created_at": rfc3339(silence.created_at),
+        "ended_by": silence.ended_by,
+    }
+
+
+def maintenance_document(window: Maintenance, now: float) -> dict[str, Any]:
+    """A maintenance window: its schedule, the occurrence that holds (`current`), and the one to come (`next`)."""
+    return {
+        "id": maintenance_id(window),
+        "name": window.name,
+        "organization": window.organization,
+        "state": silences.maintenance_state(window, now),
+        "match": matches.written(window.match),
+        "all": not window.match,
+        "reason": window.reason,
+        "timezone": window.timezone,
+        "starts_at": rfc3339(window.starts_at),
+        "ends_at": rfc3339(window.ends_at),
+        "days": list(window.days),
+        "at": window.at,
+        "cron": window.cron,
+        "lasts_seconds": window.lasts or None,
+        "until": rfc3339(window.until),
+        "current": _occurrence(silences.window(window, now)),
+        "next": _occurrence(silences.next_window(window, now)),
+        "managed_by": window.managed_by,
+        "created_by": window.created_by,
+        "created_at": rfc3339(window.created_at) if window.created_at else None,
+    }
+
+
+def maintenance_id(window: Maintenance) -> str:
+    """What the API calls it: "7", or "config:db-upgrade" for one of the file's."""
+    return str(window.id) if window.managed_by == "api" else f"config:{window.name}"
+
+
+def _occurrence(found: tuple[float, float] | None) -> dict[str, Any] | None:
+    return None if found is None else {"starts_at": rfc3339(found[0]), "ends_at": rfc3339(found[1])}
 
 
 def event_document(event: LoggedEvent) -> dict[str, Any]:

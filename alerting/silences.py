@@ -28,9 +28,8 @@ State = Literal["active", "scheduled", "expired"]
 
 _REASON = 200  # characters of a reason that a line repeats
 _MINUTE = 60.0
-_DAYS: Mapping[str, str] = {"mon": "1", "tue": "2", "wed": "3", "thu": "4", "fri": "5", "sat": "6", "sun": "0"}
 
-DAYS = tuple(_DAYS)
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 """The days of a week as a weekly window names them."""
 
 
@@ -145,16 +144,9 @@ def _last_turn(maintenance: Maintenance, after: float, last: float) -> float | N
 
 def _turn_after(maintenance: Maintenance, after: float) -> float:
     # Clocks everywhere show whole minutes at the same time: the first turn after a moment is that after its minute.
-    line = maintenance.cron if maintenance.cron is not None else _weekly(maintenance)
-    return _remembered(line, maintenance.timezone, after // _MINUTE * _MINUTE)
+    return _remembered(maintenance.line, maintenance.timezone, after // _MINUTE * _MINUTE)
 
 
 @lru_cache(maxsize=4096)
 def _remembered(line: str, zone: str, minute: float) -> float:
     return due_after({"cron": line, "timezone": zone}, minute)
-
-
-def _weekly(maintenance: Maintenance) -> str:
-    """The cron line of the days and the time."""
-    hour, _, minute = str(maintenance.at).partition(":")
-    return f"{int(minute)} {int(hour)} * * {','.join(_DAYS[day] for day in maintenance.days)}"

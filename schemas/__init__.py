@@ -64,7 +64,7 @@ def validator(name: str) -> Draft202012Validator:
 
 
 def _retrieve(uri: str) -> Resource[Any]:
-    return Resource.from_contents(load(uri.removesuffix(".json")))
+    return Resource.from_contents(load(uri.removeprefix("../").removesuffix(".json")))
 
 
 def _fault(error: ValidationError) -> Fault:

@@ -10,7 +10,7 @@ from flask.blueprints import BlueprintSetupState
 from alerting import pipeline
 from alerting.lifecycle import Alert
 from alerting.notices import rfc3339
-from alerting.store import alerts, timeline
+from alerting.store import alerts, notes, timeline
 from web import auth, wording
 from web.auth import known_caller
 from web.board import CHANGE_ALERTS, VIEW_ALERTS, Board, board
@@ -22,6 +22,9 @@ from web.watched import VIEW
 
 blueprint = Blueprint("pages", __name__)
 View = TypeVar("View", bound=Callable[..., Any])
+
+LONGEST_NOTE = 4000
+"""Characters a note may have."""
 
 _NO_STORE = {"Cache-Control": "no-store"}
 _LARGEST_ID = 2**63 - 1
@@ -73,16 +76,32 @@ def monitoring_now() -> Response:
 def alert_page(alert_id: int) -> Response:
     """One alert: its facts, and its story."""
     alert = _alert(alert_id)
-    return _html("alert.html", alert=alert, story=story(alert, timeline.tellings(alert.id)), at=now())
+    return _html(
+        "alert.html",
+        alert=alert,
+        story=story(alert, timeline.tellings(alert.id)),
+        notes=notes.of_alert(alert.id),
+        at=now(),
+    )
+
+
+@blueprint.post("/alerts/<int:alert_id>/notes")
+@page(CHANGE_ALERTS)
+def write_note(alert_id: int) -> Response:
+    """Take what a person wrote, and go back to the alert."""
+    alert = _changeable(alert_id)
+    text = request.form.get("text", "").replace("\r\n", "\n").strip()
+    if not 1 <= len(text) <= LONGEST_NOTE or "\0" in text:
+        raise Problem(400, f"a note has 1 to {LONGEST_NOTE} characters")
+    notes.add(alert.id, text, known_caller().name, now())
+    return make_response(redirect(f"/alerts/{alert_id}#notes", 303))
 
 
 @blueprint.post("/alerts/<int:alert_id>/<any(acknowledge, resolve):action>")
 @page(CHANGE_ALERTS)
 def act(alert_id: int, action: str) -> Response:
     """Take a button: back to the page it was on, or, for a script, without a word."""
-    alert = _alert(alert_id)
-    if not known_caller().may(CHANGE_ALERTS, alert.organization):
-        raise Problem(403, f"this needs the permission {CHANGE_ALERTS} in that organization")
+    _changeable(alert_id)
     change = {"acknowledge": pipeline.acknowledge, "resolve": pipeline.resolve}[action]
     change(vedette().config, alert_id, known_caller().name, now())
     if "X-Vedette-Script" in request.headers:
@@ -100,6 +119,13 @@ def _alert(alert_id: int) -> Alert:
     if found is None or not known_caller().may(VIEW_ALERTS, found.organization):
         raise not_found("alert")
     return found
+
+
+def _changeable(alert_id: int) -> Alert:
+    alert = _alert(alert_id)
+    if not known_caller().may(CHANGE_ALERTS, alert.organization):
+        raise Problem(403, f"this needs the permission {CHANGE_ALERTS} in that organization")
+    return alert
 
 
 def _html(template: str, **values: Any) -> Response:

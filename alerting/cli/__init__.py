@@ -22,6 +22,7 @@ _COMMANDS = {
     "check": "check",
     "info": "info",
     "alerts": "alerts",
+    "silence": "silence",
     "lock": "lock",
     "user": "accounts",
     "token": "accounts",

@@ -17,6 +17,7 @@ from alerting.configuration.channels import channels
 from alerting.configuration.faults import ConfigError, Fault, Findings
 from alerting.configuration.heartbeats import keys
 from alerting.configuration.lines import Where, lines_of
+from alerting.configuration.maintenance import plain_times, windows
 from alerting.configuration.parts import IMPLICIT, Declared, declared
 from alerting.configuration.references import refer
 from alerting.configuration.rules import default_rules, routes, rules
@@ -50,6 +51,7 @@ def read_bytes(content: bytes, name: str, settings: Settings) -> Config:
     if deep := too_deep(raw):
         findings.add(deep, "nested too deeply")
         raise ConfigError(findings.faults.values())
+    raw = plain_times(raw)
     document = resolve(raw, settings, findings)
     findings.secrets.update(written_secrets(raw), written_secrets(document))
     schema.hold("config", document, findings)
@@ -138,6 +140,7 @@ def _config(parts: Declared, settings: Settings, findings: Findings, base: Confi
         rules=(*rules(parts), *default_rules()),
         channels=told,
         routes=tuple(routes(parts)),
+        maintenance=tuple(windows(parts)),
         heartbeat_keys=keys(parts),
         denied_networks=_networks(parts, "deny"),
         allowed_networks=_networks(parts, "allow"),

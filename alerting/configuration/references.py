@@ -8,6 +8,7 @@ from typing import Any
 
 import probes
 import schemas
+from alerting.configuration import maintenance
 from alerting.configuration.faults import Findings
 from alerting.configuration.heartbeats import check_keys
 from alerting.configuration.lines import Where, spell
@@ -15,7 +16,7 @@ from alerting.configuration.parts import Declared, parents_of, text_of, texts_of
 from alerting.configuration.targets import takes_pool
 
 CHANNEL_KINDS = ("email", "slack")
-OWNED = ("pools", "servers", "environments", "checks", "heartbeats", "channels", "rules", "routes")
+OWNED = ("pools", "servers", "environments", "checks", "heartbeats", "channels", "rules", "routes", "maintenance")
 _NOT_YET = {
     "rules": (
         "of",
@@ -31,6 +32,8 @@ _NOT_YET = {
     "channels": ("digest",),
 }
 """Keys the format has and this version does not act on: to take them in silence would be a promise not kept."""
+
+_CALLED = {"routes": "route", "maintenance": "window"}
 
 
 def refer(parts: Declared, findings: Findings) -> None:
@@ -50,6 +53,7 @@ def refer(parts: Declared, findings: Findings) -> None:
     _channels(parts, findings)
     _rules(parts, findings)
     _routes(parts, findings)
+    _windows(parts, findings)
     _parents(parts, findings)
     _networks(parts, findings)
 
@@ -157,7 +161,20 @@ def _routes(parts: Declared, findings: Findings) -> None:
         _addressees(parts, (*where, "channels"), texts_of(item, "channels"), item, findings)
         match = item.get("match")
         if isinstance(match, dict):
+            if "labels" in match:
+                findings.add((*where, "match", "labels"), "not supported yet; take it out")
             _match(parts, (*where, "match"), match, item, findings)
+
+
+def _windows(parts: Declared, findings: Findings) -> None:
+    zone = maintenance.service_zone(parts)
+    for where, item in parts.items("maintenance"):
+        match = item.get("match")
+        if isinstance(match, dict):
+            _match(parts, (*where, "match"), match, item, findings)
+        if not findings.spoiled(where):
+            for fault in maintenance.faults(item, zone):
+                findings.add((*where, *fault.pointer.split("/")[1:]), fault.message)
 
 
 def _addressees(parts: Declared, where: Where, names: list[str], item: Mapping[str, Any], findings: Findings) -> None:
@@ -169,15 +186,13 @@ def _addressees(parts: Declared, where: Where, names: list[str], item: Mapping[s
 def _match(
     parts: Declared, where: Where, match: Mapping[str, Any], item: Mapping[str, Any], findings: Findings
 ) -> None:
-    if "labels" in match:
-        findings.add((*where, "labels"), "not supported yet; take it out")
     for key, section in (("server", "servers"), ("environment", "environments")):
         name = text_of(match, key)
         if name and not _is_pattern(name):
             _target(parts, (*where, key), section, name, item, findings)
     owner, pattern = parts.organization_of(item), text_of(match, "organization")
     if owner and pattern and not fnmatchcase(owner, pattern):
-        findings.add((*where, "organization"), f"never matches: the route belongs to {owner}")
+        findings.add((*where, "organization"), f"never matches: the {_CALLED[str(where[0])]} belongs to {owner}")
     types = schemas.load("config")["$defs"]["alert_type"]["enum"]
     pattern = text_of(match, "alert_type")
     if pattern and not any(fnmatchcase(alert_type, pattern) for alert_type in types):

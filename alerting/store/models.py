@@ -180,6 +180,41 @@ class Note(Table):
     text = peewee.TextField()
 
 
+class Silence(Table):
+    """No trigger of what it matches is told before `ends_at`. One that was ended by hand says by whom."""
+
+    id = peewee.BigAutoField()
+    organization = peewee.TextField()
+    match = JSONText()
+    starts_at = peewee.DoubleField()
+    ends_at = peewee.DoubleField()
+    reason = peewee.TextField()
+    created_by = peewee.TextField()
+    created_at = peewee.DoubleField()
+    ended_by = peewee.TextField(null=True)
+
+
+class Maintenance(Table):
+    """A planned silence that the API made. `over_at`: when it is over for good; null: never."""
+
+    id = peewee.BigAutoField()
+    organization = peewee.TextField()
+    name = peewee.TextField()
+    match = JSONText()
+    reason = peewee.TextField()
+    timezone = peewee.TextField()
+    starts_at = peewee.DoubleField(null=True)
+    ends_at = peewee.DoubleField(null=True)
+    days = JSONText()
+    at = peewee.TextField(null=True)
+    cron = peewee.TextField(null=True)
+    lasts = peewee.DoubleField()
+    until = peewee.DoubleField(null=True)
+    over_at = peewee.DoubleField(null=True)
+    created_by = peewee.TextField(null=True)
+    created_at = peewee.DoubleField()
+
+
 class Attempt(Table):
     """One try at delivering one outbox row, and what came of it."""
 

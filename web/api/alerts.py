@@ -1,15 +1,15 @@
-"""Alerts: what is wrong now, what was; acknowledging and resolving."""
+"""Alerts: what is wrong now, what was; acknowledging, resolving, and what people wrote about them."""
 
 from flask import Blueprint, Response, request
 
 from alerting import pipeline
 from alerting.config import SEVERITIES
 from alerting.lifecycle import Alert
-from alerting.shown import alert_document
-from alerting.store import alerts
+from alerting.shown import alert_document, note_document
+from alerting.store import alerts, notes
 from web.answers import answer, listed
 from web.auth import known_caller, require
-from web.bodies import choice, cursor, limit, optional_body
+from web.bodies import body, choice, cursor, limit, optional_body
 from web.errors import Problem, not_found
 from web.state import now, vedette
 
@@ -41,8 +41,18 @@ def list_alerts() -> Response:
 @blueprint.get("/monitoring/alerts/<int:alert_id>")
 @require(VIEW)
 def show_alert(alert_id: int) -> Response:
-    """One alert."""
-    return answer(alert_document(_visible(alert_id)))
+    """One alert, with what people wrote about it."""
+    alert = _visible(alert_id)
+    return answer({**alert_document(alert), "notes": [note_document(one) for one in notes.of_alert(alert.id)]})
+
+
+@blueprint.post("/monitoring/alerts/<int:alert_id>/notes")
+@require(CHANGE)
+def write_note(alert_id: int) -> Response:
+    """Write something down about it, resolved or not: 201 with the note."""
+    text = body("api/note")["text"].strip()
+    alert = _changeable(alert_id)
+    return answer(note_document(notes.add(alert.id, text, known_caller().name, now())), 201)
 
 
 @blueprint.post("/monitoring/alerts/<int:alert_id>/acknowledge")
