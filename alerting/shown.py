@@ -40,8 +40,11 @@ def alert_document(alert: Alert) -> dict[str, Any]:
         "last_seen_at": rfc3339(alert.last_at),
         "acknowledged_at": rfc3339(alert.acknowledged_at),
         "acknowledged_by": alert.acknowledged_by,
+        "acknowledged_until": rfc3339(alert.acknowledged_until),
+        "snoozed_until": rfc3339(alert.snoozed_until),
         "resolved_at": rfc3339(alert.resolved_at),
         "resolved_by": alert.resolved_by,
+        "labels": dict(alert.labels),
     }
 
 

@@ -1,11 +1,12 @@
-"""What API views share: answers as JSON, and which organization a caller acts for."""
+"""What API views share: answers as JSON, and which organization a caller acts for, and which end it may give."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from flask import Response
 
+from alerting.configuration.maintenance import LONGEST
 from schemas import Fault
 from web.auth import known_caller
 from web.errors import Problem, bad_input, not_found
@@ -33,6 +34,16 @@ def organization_for(permission: str, named: str | None) -> str:
     if not caller.may(permission, named):
         raise Problem(403, f"this needs the permission {permission} in that organization")
     return named
+
+
+def end_faults(asked: Mapping[str, Any], key: str, ends_at: float | None, at: float) -> Iterator[Fault]:
+    """What is wrong with an end: it must lie ahead, within a year."""
+    if ends_at is None:
+        yield Fault(f"/{key}", f"{asked[key]!r} is no moment")
+    elif ends_at <= at:
+        yield Fault(f"/{key}", "lies in the past")
+    elif ends_at - at > LONGEST:
+        yield Fault(f"/{key}", "lies more than a year ahead")
 
 
 def _only(permission: str) -> str:

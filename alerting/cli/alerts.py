@@ -12,8 +12,9 @@ from alerting.cli.tables import show, show_one
 from alerting.config import SEVERITIES, Config
 from alerting.lifecycle import Alert
 from alerting.settings import current
-from alerting.shown import alert_document
+from alerting.shown import alert_document, note_document
 from alerting.store import alerts as store
+from alerting.store import notes
 from alerting.store.database import reading
 
 STATUSES = ("triggered", "acknowledged", "resolved")
@@ -61,10 +62,12 @@ def list_alerts(
 @alert_id
 @as_json
 def show_alert(alert_id: int, as_json: bool) -> None:
-    """One alert, with all that is known of it."""
+    """One alert, with all that is known of it and what people wrote about it."""
     with opened_store(), reading():
         found = _existing(store.get(alert_id), alert_id)
-    show_one(alert_document(found), as_json)
+        written = notes.of_alert(alert_id)
+    told = [note_document(one) if as_json else f"{one.by}: {one.text}" for one in written]
+    show_one({**alert_document(found), "notes": told}, as_json)
 
 
 @alerts.command()

@@ -1,4 +1,4 @@
-"""`vedette silence`, as a person types it."""
+"""`vedette silence` as a person types it, and notes on the alert shown."""
 
 import time
 from datetime import UTC, datetime
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from alerting.config import Maintenance
-from alerting.store import maintenance, silences
+from alerting.store import maintenance, notes, silences
 from alerting.store.database import reading
 from tests.alerting.test_cli_people import Run, output, raise_alert, run
 
@@ -157,3 +157,14 @@ def test_of_several_organizations_one_is_named(run: Run, tmp_path: Path) -> None
     typed = ("silence", "add", "server=x", "--for", "2h", "--reason", "x")
     assert "say whose with --organization: acme, globex" in run(*typed).stderr
     assert output(run(*typed, "--organization", "globex", "--json"))["organization"] == "globex"
+
+
+def test_an_alert_is_shown_with_what_people_wrote(run: Run) -> None:
+    alert = raise_alert()
+    with reading():
+        notes.add(alert, "looking\n\x1b[2Jinto it", "alice", time.time())
+    shown = run("alerts", "show", str(alert)).stdout
+    assert "alice: looking  [2Jinto it" in shown
+    assert [note["text"] for note in output(run("alerts", "show", str(alert), "--json"))["notes"]] == [
+        "looking\n\x1b[2Jinto it"
+    ]

@@ -124,6 +124,22 @@ def test_one_alert_has_its_facts_and_story(web: Web, browser: Browser) -> None:
     assert browser.complaints() == []
 
 
+def test_a_note_is_written_while_the_page_lives_on(web: Web, browser: Browser, directory: Path) -> None:
+    _open(web, browser)
+    browser.wait_for(".alert h3 a").click()
+    browser.wait_for("#link[data-state=live]")
+    browser.wait_for("#note").send_keys("restarted the\nworkers")
+    _observe(directory, "critical", "HTTP 503, expected 200")  # the page is read again under the writer's hands
+    browser.wait_for("button.acknowledge").click()
+    wait_until(lambda: "Acknowledged by alice@acme.example" in browser.text("#timeline"), 10, "its story goes on")
+    assert browser.attribute("#note", "value") == "restarted the\nworkers"
+    browser.wait_for("#notes form button").click()
+    wait_until(lambda: "alice@acme.example" in browser.text("#notes"), 10, "the note is there")
+    assert "restarted the\nworkers" in browser.text("#notes .note")
+    assert browser.attribute("#note", "value") == ""
+    assert browser.complaints() == []
+
+
 def test_buttons_work_without_scripts(web: Web, browser: Browser) -> None:
     _open(web, browser)
     browser.driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})

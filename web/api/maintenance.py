@@ -11,8 +11,8 @@ from alerting.configuration.maintenance import faults, maintenance_of, moment_of
 from alerting.shown import maintenance_document, maintenance_id
 from alerting.store import maintenance
 from schemas import Fault
-from web.answers import answer, listed, organization_for
-from web.api.silences import CHANGE, STATES, VIEW, end_faults
+from web.answers import answer, end_faults, listed, organization_for
+from web.api.silences import CHANGE, STATES, VIEW
 from web.auth import known_caller, require
 from web.bodies import body, choice, cursor, limit
 from web.errors import Problem, bad_input, not_found

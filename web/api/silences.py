@@ -7,12 +7,12 @@ from flask import Blueprint, Response
 
 from alerting.config import Silence
 from alerting.configuration import matches
-from alerting.configuration.maintenance import LONGEST, moment_of
+from alerting.configuration.maintenance import moment_of
 from alerting.shown import silence_document
 from alerting.silences import matches as is_matched
 from alerting.store import alerts, silences
 from schemas import Fault
-from web.answers import answer, listed, organization_for
+from web.answers import answer, end_faults, listed, organization_for
 from web.auth import known_caller, require
 from web.bodies import body, choice, cursor, limit
 from web.errors import Problem, bad_input, not_found
@@ -67,16 +67,6 @@ def end(silence_id: int) -> Response:
         raise Problem(403, f"this needs the permission {CHANGE} in that organization")
     silences.end(silence_id, known_caller().name, now())
     return Response(status=204)
-
-
-def end_faults(asked: dict[str, Any], key: str, ends_at: float | None, at: float) -> Iterator[Fault]:
-    """What is wrong with an end: it must lie ahead, within a year."""
-    if ends_at is None:
-        yield Fault(f"/{key}", f"{asked[key]!r} is no moment")
-    elif ends_at <= at:
-        yield Fault(f"/{key}", "lies in the past")
-    elif ends_at - at > LONGEST:
-        yield Fault(f"/{key}", "lies more than a year ahead")
 
 
 def _faults(asked: dict[str, Any], at: float) -> Iterator[Fault]:
