@@ -74,10 +74,15 @@ class Environment:
 class Watch:
     """One thing that is watched: a server, an environment's replica, a check or a heartbeat, in the scheduler's terms.
 
+    What another program watches and reports to a hook is one too, made of its report: "hook/main/HighLatency-3f…".
+
     subject   "server/prod-1", "environment/shop-prod", "check/website", "heartbeat/nightly-backup"
     kind      the probe's kind; `config` is that probe's configuration, complete, secrets included
     every     seconds between two looks; `failures` observations in a row before its status counts
     parents   subjects whose open alert silences this one's triggers
+    title     what an alert about it is called; empty: its alert type says
+    labels    what its alerts carry besides their rule's labels
+    began     since when its trouble lasts, as whoever reported it says; None: since it was first observed
     """
 
     subject: str
@@ -91,6 +96,9 @@ class Watch:
     environment: str | None = None
     parents: tuple[str, ...] = ()
     description: str = ""
+    title: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    began: float | None = None
 
     @property
     def name(self) -> str:
@@ -99,13 +107,13 @@ class Watch:
 
     @property
     def sort(self) -> str:
-        """ "server", "environment", "check" or "heartbeat"."""
+        """ "server", "environment", "check", "heartbeat" or "hook"."""
         return self.subject.partition("/")[0]
 
     @property
     def is_probed(self) -> bool:
-        """Whether we go and look. A heartbeat comes to us: that nothing was seen of it says nothing."""
-        return self.kind != "heartbeat"
+        """Whether we go and look. Heartbeats and reports come to us: that nothing was seen of them says nothing."""
+        return self.kind not in ("heartbeat", "hook")
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +196,25 @@ class Route:
 
 
 @dataclass(frozen=True, slots=True)
+class Hook:
+    """A way in for another program's alerts: POST /hooks/<source>/<key>.
+
+    source      what its payload is: a module of `alerting.sources`
+    mapping     where a `json` payload has what: JSON pointers by what they lead to, and what means "over"
+    severities  what the payload calls a severity (in small letters) → "info", "warning", "critical", "resolved"
+    expire      seconds without a word after which an alert counts as over; None: never
+    """
+
+    name: str
+    organization: str
+    source: str
+    mapping: Mapping[str, Any] = field(default_factory=dict)
+    severities: Mapping[str, str] = field(default_factory=dict)
+    default_severity: Severity = "warning"
+    expire: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Silence:
     """No trigger of the alerts it matches is told between `starts_at` and `ends_at` (epoch seconds).
 
@@ -259,6 +286,9 @@ class Config:
     denied_networks: tuple[str, ...] = ()
     heartbeat_keys: Mapping[str, str] = field(default_factory=dict, repr=False)
     """SHA-256 of a heartbeat's key, in hexadecimal → its subject."""
+    hooks: tuple[Hook, ...] = ()
+    hook_keys: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """SHA-256 of a hook's key, in hexadecimal → its name."""
     connectivity: tuple[str, ...] = ()
     """Addresses (https://…, tcp://host:port) any answer of which proves that our own network works."""
     ssh: Ssh = Ssh()
@@ -270,6 +300,11 @@ class Config:
     def watch_of(self) -> Mapping[str, Watch]:
         """subject → watch."""
         return {watch.subject: watch for watch in self.watches}
+
+    @cached_property
+    def hook_of(self) -> Mapping[str, Hook]:
+        """name → hook."""
+        return {hook.name: hook for hook in self.hooks}
 
     @cached_property
     def channel_of(self) -> Mapping[str, Channel]:

@@ -113,9 +113,9 @@ def _begin(rule: Rule, breach: Breach, watch: Watch, title: str, now: float) -> 
         metric_name=rule.metric_name,
         rule=rule.name,
         severity=rule.severity,
-        title=title,
+        title=watch.title or title,
         message=breach.message,
-        started_at=breach.started_at,
+        started_at=breach.started_at if watch.began is None else min(breach.started_at, watch.began),
         triggered_at=now,
         last_at=breach.last_at,
         server=watch.server,
@@ -124,6 +124,7 @@ def _begin(rule: Rule, breach: Breach, watch: Watch, title: str, now: float) -> 
         metric_value=breach.value,
         operator=rule.operator,
         threshold=rule.threshold,
+        labels={**watch.labels, **rule.labels},
     )
 
 

@@ -116,7 +116,9 @@ _BEYOND: Mapping[str, str] = {
     "!=": "other than",
 }
 
-_SAID_BETTER = frozenset(("status", "contract_faults", "drift_breaking", "drift_changed", "containers_unhealthy"))
+_SAID_BETTER = frozenset(
+    ("status", "contract_faults", "drift_breaking", "drift_changed", "containers_unhealthy", "reported")
+)
 """Metrics whose number says less than the observation's own words."""
 
 COLOURS: Mapping[str, str] = {

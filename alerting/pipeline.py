@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import isfinite
 
-from alerting import lifecycle, messages, notices, routing, rules
+from alerting import hooked, lifecycle, messages, notices, routing, rules
 from alerting.config import Config, Rule, Watch
 from alerting.lifecycle import Alert, Change, Finding
 from alerting.phrasing import one_line
@@ -54,6 +54,11 @@ def ingest_own(config: Config, watch: Watch, observation: Observation, now: floa
     return _ingest(config, [(watch, observation)], now, only_observe=False)
 
 
+def ingest_reports(config: Config, reported: Sequence[tuple[Watch, Observation]], now: float) -> int:
+    """The same for what other programs report to hooks, at most one a subject: no file declares these one by one."""
+    return _ingest(config, list(reported), now, only_observe=False) if reported else 0
+
+
 def own_watch(config: Config, name: str, organization: str) -> Watch:
     """The watch that stands for a part of Vedette itself, told to one organization: "self/scheduler"."""
     alone = len(config.organizations) <= 1
@@ -63,11 +68,9 @@ def own_watch(config: Config, name: str, organization: str) -> Watch:
 def tick(config: Config, now: float) -> int:
     """Confirm waits that have run out although nothing newer was seen. How many alerts changed."""
     with taking_turns():
-        held = subjects.subjects_breaching() & set(config.watch_of)
-        states = subjects.states(held)
-        fresh = [
-            (config.watch_of[name], state.observation) for name, state in states.items() if _fresh(config, state, now)
-        ]
+        states = subjects.states(subjects.subjects_breaching())
+        held = [(_watch(config, name, state), state) for name, state in states.items()]
+        fresh = [(watch, state.observation) for watch, state in held if watch and _fresh(watch, state, now)]
         return _judge_all(config, fresh, {}, now, advance=False)
 
 
@@ -148,7 +151,7 @@ def _ingest(config: Config, watched: list[tuple[Watch, Observation]], now: float
             if _is_news(one, before.get(one.subject), now)
         ]
         subjects.record([(watch, one, before.get(watch.subject)) for watch, one in news])
-        _remember(news, before)
+        _remember([(watch, one) for watch, one in news if watch.kind != hooked.KIND], before)
         baselines.keep_first(news)
         return _judge_all(config, news, before, now, advance=True, only_observe=only_observe)
 
@@ -296,13 +299,18 @@ def _patience(config: Config, subject: str) -> float:
     return max((parent.every for parent in parents), default=0.0)
 
 
-def _fresh(config: Config, state: State, now: float) -> bool:
-    watch = config.watch_of[state.observation.subject]
+def _watch(config: Config, subject: str, state: State | None = None) -> Watch | None:
+    """What is declared of the subject: by itself, or as one of a hook's."""
+    facts = state.observation.facts if state is not None else {}
+    return config.watch_of.get(subject) or hooked.watch_of(config, subject, facts)
+
+
+def _fresh(watch: Watch, state: State, now: float) -> bool:
     return not watch.is_probed or now - state.observation.at <= STALE_AFTER * watch.every
 
 
 def _rule_of(config: Config, alert: Alert) -> Rule | None:
-    watch = config.watch_of.get(alert.subject) or Watch(alert.subject, "self", alert.organization, 60.0, {})
+    watch = _watch(config, alert.subject) or Watch(alert.subject, "self", alert.organization, 60.0, {})
     named = [rule for rule in rules.applicable(config, watch) if rule.name == alert.rule]
     return next((rule for rule in named if rule.severity == alert.severity), named[0] if named else None)
 
@@ -310,14 +318,14 @@ def _rule_of(config: Config, alert: Alert) -> Rule | None:
 def _unwatched(config: Config, state: State) -> bool:
     """Whether nothing of that name is watched any more, or only another organization's."""
     subject = state.observation.subject
-    watch = config.watch_of.get(subject)
+    watch = _watch(config, subject)
     return not subject.startswith("self/") and (watch is None or watch.organization != state.organization)
 
 
 def _orphaned(config: Config, alert: Alert, now: float) -> bool:
     if alert.subject.startswith("self/"):
         return _own_orphaned(config, alert, now)
-    watch = config.watch_of.get(alert.subject)
+    watch = _watch(config, alert.subject)
     if watch is None or watch.organization != alert.organization:
         return True
     if alert.metric_name in unmeasured(watch.kind, watch.config):

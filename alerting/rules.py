@@ -14,6 +14,9 @@ OPERATORS: Mapping[str, Callable[[float, float], bool]] = {">": gt, "<": lt, ">=
 STATUS = "status"
 """The metric that stands for an observation's status, so that "is it down" is a rule like any other."""
 
+REPORTED = "reported"
+"""The metric that stands for what another program reports: 0 over, 1 info, 2 warning, 3 critical."""
+
 _STATUS_VALUES: Mapping[str, float | None] = {"ok": 0.0, "warning": 1.0, "critical": 2.0, "unknown": None}
 
 _SUBJECTS: Mapping[str, tuple[str, ...]] = {
@@ -84,6 +87,8 @@ def applicable(config: Config, watch: Watch) -> tuple[Rule, ...]:
 
 
 def _concerns(rule: Rule, watch: Watch) -> bool:
+    if watch.sort == "hook" and not rule.subjects and rule.metric_name != REPORTED:
+        return False  # of type `custom` and about everything: it must not take the place of those about reports
     patterns = rule.subjects or _SUBJECTS.get(rule.alert_type, ("*",))
     return (
         rule.organization in (None, watch.organization)

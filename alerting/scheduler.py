@@ -13,7 +13,7 @@ from typing import Any
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 
-from alerting import dispatch, heartbeats, own, pipeline
+from alerting import dispatch, heartbeats, own, pipeline, reports
 from alerting.announcer import Announcer
 from alerting.config import Config
 from alerting.configuration.reader import ConfigWatcher
@@ -270,6 +270,7 @@ class Acting:
     def _settle(self) -> None:
         """Nothing should be left over; whatever accident left it, it is put right within a minute."""
         pipeline.reconcile(self._config(), time.time())
+        reports.expire(self._config(), time.time())
         self._dispatcher.hint()
 
     def _announce(self, kind: str, data: dict[str, Any], now: float) -> None:
@@ -292,6 +293,7 @@ class Acting:
             maintenance.prune(now - _ALERTS_KEPT)
         tokens.prune(now)
         heartbeats.prune(now)
+        reports.forget(now)
 
     def _keep_history(self) -> None:
         """Once an hour pack what is over and drop what is old, one history after the other: nobody waits for long."""

@@ -12,6 +12,7 @@ from tests.needing import missing_in
 
 pytest_plugins = [
     "tests.databases",
+    "tests.servers.alertmanager",
     "tests.servers.chromium",
     "tests.servers.dnsmasq",
     "tests.servers.exposition",

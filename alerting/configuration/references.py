@@ -11,12 +11,24 @@ import schemas
 from alerting.configuration import maintenance
 from alerting.configuration.faults import Findings
 from alerting.configuration.heartbeats import check_keys
+from alerting.configuration.hooks import check_hooks
 from alerting.configuration.lines import Where, spell
 from alerting.configuration.parts import Declared, parents_of, text_of, texts_of
 from alerting.configuration.targets import takes_pool
 
 CHANNEL_KINDS = ("email", "slack")
-OWNED = ("pools", "servers", "environments", "checks", "heartbeats", "channels", "rules", "routes", "maintenance")
+OWNED = (
+    "pools",
+    "servers",
+    "environments",
+    "checks",
+    "heartbeats",
+    "channels",
+    "rules",
+    "routes",
+    "maintenance",
+    "hooks",
+)
 _NOT_YET = {
     "rules": (
         "of",
@@ -44,13 +56,12 @@ def refer(parts: Declared, findings: Findings) -> None:
             for key in _NOT_YET.get(section, ()):
                 if key in item:
                     findings.add((*where, key), "not supported yet; take it out")
-    for where, _ in parts.items("hooks"):
-        findings.add(where, "hooks are not supported yet; take it out")
     _servers(parts, findings)
     _environments(parts, findings)
     _checks(parts, findings)
     _heartbeats(parts, findings)
     _channels(parts, findings)
+    check_hooks(parts, findings)
     _rules(parts, findings)
     _routes(parts, findings)
     _windows(parts, findings)

@@ -46,6 +46,11 @@ def seen_since(at: float) -> list[State]:
     return [_state(row) for row in execute(f"{_STATES} where at > ? order by at", (at,))]
 
 
+def of_kind(kind: str, until: float) -> list[State]:
+    """The states of subjects of a kind that were observed last before `until`."""
+    return [_state(row) for row in execute(f"{_STATES} where kind = ? and at < ?", (kind, until))]
+
+
 def looked_at() -> dict[str, float]:
     """When every subject was last looked at, in epoch seconds."""
     return dict(execute("select subject, at from subject"))

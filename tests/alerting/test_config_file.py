@@ -82,6 +82,12 @@ notify_channels = ["mail", "slack"]
 match = { severity = "critical", project = "shop", server = "prod-*" }
 channels = ["ops", "email"]
 
+[hooks.grafana]
+source = "json"
+key = "${HOOK_KEY}"
+severities = { P1 = "critical" }
+mapping = { alerts = "/alerts", id = ["/fingerprint", "/id"], resolved = ["ok"], labels = { team = "/labels/team" } }
+
 [probes]
 deny = ["10.1.2.3/8"]
 """
@@ -91,6 +97,7 @@ ENVIRONMENT = {
     "SLACK_WEBHOOK_URL": "https://hooks.slack.com/services/planted-2",
     "SMTP_URL": "smtp://u:planted-3@mail.example:587",
     "MAIL_FROM": "Vedette <vedette@acme.example>",
+    "HOOK_KEY": "planted-4-of-a-hook",
     "MASTER_KEY": MASTER_KEY,
 }
 
@@ -285,7 +292,6 @@ FAULTS = [
     ("[[rules]]\nname = 'R'\n" + RULE + "labels = {}", 7, "rules[0].labels", "not supported yet"),
     ("[[rules]]\nname = 'R'\n" + RULE + "escalate_to = []", 7, "rules[0].escalate_to", "not supported yet"),
     ("[[routes]]\nchannels = ['email']\ndigest = true", 3, "routes[0].digest", "not supported yet"),
-    ("[hooks.main]\nsource = 'json'", 1, "hooks.main", "not supported yet"),
     ("[servers.a]\nnetdata = { ssh = 'u v@h' }", 2, "servers.a.netdata.ssh", "expected user@host"),
     ("[environments.e]\nreplica = { ssh = 'u h', application_name = 'r' }", 2, "environments.e", "expected user@host"),
 ]

@@ -11,7 +11,7 @@ import pytest
 
 import probes
 import schemas
-from alerting import channels
+from alerting import channels, sources
 from tests.house.tree import FLOORS, ROOT, committed, modules, name, parsed
 
 _ENVIRONMENT = {"environ", "environb", "getenv", "getenvb", "putenv", "unsetenv"}
@@ -54,6 +54,13 @@ def test_a_channel_is_a_module_a_schema_and_a_test(kind: str) -> None:
     assert callable(channels.find(kind).deliver)
     assert schemas.load(f"channels/{kind}")["$schema"].endswith("2020-12/schema")
     assert list((ROOT / "tests").glob(f"**/test_*{kind}*.py")), f"no tests/alerting/test_{kind}.py"
+
+
+@pytest.mark.parametrize("source", sorted({*sources.kinds(), *schemas.names("sources")}))
+def test_a_source_is_a_module_a_schema_and_a_test(source: str) -> None:
+    assert callable(sources.find(source).reports)
+    assert schemas.load(f"sources/{source}")["$schema"].endswith("2020-12/schema")
+    assert list((ROOT / "tests").glob(f"**/test_source_{source}.py")), f"no tests/alerting/test_source_{source}.py"
 
 
 def test_migrations_are_numbered_without_a_gap() -> None:

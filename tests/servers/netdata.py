@@ -197,7 +197,8 @@ class NetdataFamily:
             agent.stop()
 
 
-def _directory() -> Path:
+def netdata_root() -> Path:
+    """A new folder for agents, which the caller removes."""
     need("netdata")
     return Path(tempfile.mkdtemp(prefix="vnd-"))
 
@@ -215,25 +216,25 @@ def _agent(root: Path, alarms: str = "", cgroups: str = "") -> Iterator[NetdataA
 @pytest.fixture(scope="session")
 def netdata_agent() -> Iterator[NetdataAgent]:
     """An agent for all tests that leave it as they found it."""
-    yield from _agent(_directory())
+    yield from _agent(netdata_root())
 
 
 @pytest.fixture
 def fresh_netdata_agent() -> Iterator[NetdataAgent]:
     """An agent of its own for a test that kills or freezes it; a few seconds."""
-    yield from _agent(_directory())
+    yield from _agent(netdata_root())
 
 
 @pytest.fixture
 def alarmed_netdata_agent() -> Iterator[NetdataAgent]:
     """An agent with an alarm of its own, raised some seconds after its start."""
-    yield from _agent(_directory(), _ALARM)
+    yield from _agent(netdata_root(), _ALARM)
 
 
 @pytest.fixture
 def netdata_with_containers() -> Iterator[tuple[NetdataAgent, Cgroups]]:
     """An agent, and the containers it sees: none yet."""
-    root = _directory()
+    root = netdata_root()
     cgroups = Cgroups(root / "cgroups")
     for agent in _agent(root, cgroups=cgroups.settings):
         yield agent, cgroups
@@ -242,7 +243,7 @@ def netdata_with_containers() -> Iterator[tuple[NetdataAgent, Cgroups]]:
 @pytest.fixture
 def netdata_family() -> Iterator[NetdataFamily]:
     """A parent of its own; `add_child(name)` starts a child that streams to it."""
-    root = _directory()
+    root = netdata_root()
     family = NetdataFamily(root)
     try:
         family.parent.start().wait_data()

@@ -105,6 +105,9 @@ webhook_url = "https://hooks.slack.com/services/PLANTED"
 [channels.mail]
 kind = "email"
 to = ["PLANTED@acme.example"]
+[hooks.alarms]
+source = "alertmanager"
+key = "PLANTED-PLANTED"
 """
 
 
@@ -132,7 +135,7 @@ def test_no_planted_secret_comes_out(tmp_path: Path) -> None:
             assert "planted" not in text.lower(), path
         told = page.get("/info").json
         assert schemas.faults("info", told) == []
-        assert told["connectors"] == ["default", "mail", "main", "ops"]
+        assert told["connectors"] == ["alarms", "default", "mail", "main", "ops"]
         assert told["crypto"] == {"configured": True}
     finally:
         database.close_database()

@@ -17,7 +17,8 @@ from alerting.store import alerts
 from alerting.store.database import reading
 from tests.web import team as people
 from tests.web.team import NOW, Team, small_team, team
-from web.ping import LOG_KEPT, Pace
+from web.pace import Pace
+from web.ping import LOG_KEPT
 
 __all__ = ["small_team", "team"]
 
@@ -237,7 +238,7 @@ def test_while_the_configuration_was_never_read_nobody_is_told_that_a_key_is_wro
 
 def test_who_pings_without_end_is_slowed_down_and_nobody_else(small_team: Team) -> None:
     send = sender(small_team)
-    pace = small_team.app.extensions["ping"] = Pace(lambda: 0.0)
+    pace = small_team.app.extensions["ping"] = Pace(clock=lambda: 0.0)
     while pace.wait("heartbeat/backup") == 0:
         pass
     answer = send(KEY)
@@ -247,7 +248,7 @@ def test_who_pings_without_end_is_slowed_down_and_nobody_else(small_team: Team) 
 
 def test_what_one_may_do_at_once_comes_back_with_time() -> None:
     now = 0.0
-    pace = Pace(lambda: now)
+    pace = Pace(clock=lambda: now)
     assert sum(pace.wait("a") == 0 for _ in range(1000)) == 600
     now = 2.0
     assert sum(pace.wait("a") == 0 for _ in range(1000)) == 20
