@@ -42,7 +42,7 @@ def _channel(
             findings.add(where, f"{key} is missing; set it here, or {variable} in the environment")
     given = {key: value for key, value in own.items() if value is not None}
     if not findings.spoiled(where) and schema.hold(f"channels/{kind}", given, findings, where):
-        yield Channel(str(where[1]), kind, parts.organization_of(item) or "", given)
+        yield Channel(str(where[1]), kind, parts.organization_of(item) or "", given, item.get("digest", False))
 
 
 def _environment(settings: Settings, variable: str) -> str | None:

@@ -12,6 +12,7 @@ from alerting.configuration import maintenance
 from alerting.configuration.faults import Findings
 from alerting.configuration.heartbeats import check_keys
 from alerting.configuration.hooks import check_hooks
+from alerting.configuration.impossible import check_route, check_rule
 from alerting.configuration.lines import Where, spell
 from alerting.configuration.parts import Declared, parents_of, text_of, texts_of
 from alerting.configuration.targets import takes_pool
@@ -29,21 +30,6 @@ OWNED = (
     "maintenance",
     "hooks",
 )
-_NOT_YET = {
-    "rules": (
-        "of",
-        "clear_threshold",
-        "keep_firing_seconds",
-        "remind_seconds",
-        "flap_delay_seconds",
-        "labels",
-        "escalate_after_seconds",
-        "escalate_to",
-    ),
-    "routes": ("digest", "continue", "group_by", "group_wait", "escalate_after", "escalate_to"),
-    "channels": ("digest",),
-}
-"""Keys the format has and this version does not act on: to take them in silence would be a promise not kept."""
 
 _CALLED = {"routes": "route", "maintenance": "window"}
 
@@ -53,9 +39,6 @@ def refer(parts: Declared, findings: Findings) -> None:
     for section in OWNED:
         for where, item in parts.items(section):
             _owner(parts, where, item, findings)
-            for key in _NOT_YET.get(section, ()):
-                if key in item:
-                    findings.add((*where, key), "not supported yet; take it out")
     _servers(parts, findings)
     _environments(parts, findings)
     _checks(parts, findings)
@@ -164,16 +147,18 @@ def _rules(parts: Declared, findings: Findings) -> None:
         if identity in seen:
             findings.add((*where, "name"), "an earlier rule has the same name and severity")
         seen.add(identity)
-        _addressees(parts, (*where, "notify_channels"), texts_of(item, "notify_channels"), item, findings)
+        _addressees(parts, where, "notify_channels", item, findings)
+        _addressees(parts, where, "escalate_to", item, findings)
+        check_rule(where, item, findings)
 
 
 def _routes(parts: Declared, findings: Findings) -> None:
     for where, item in parts.items("routes"):
-        _addressees(parts, (*where, "channels"), texts_of(item, "channels"), item, findings)
+        _addressees(parts, where, "channels", item, findings)
+        _addressees(parts, where, "escalate_to", item, findings)
+        check_route(parts, where, item, findings)
         match = item.get("match")
         if isinstance(match, dict):
-            if "labels" in match:
-                findings.add((*where, "match", "labels"), "not supported yet; take it out")
             _match(parts, (*where, "match"), match, item, findings)
 
 
@@ -188,10 +173,10 @@ def _windows(parts: Declared, findings: Findings) -> None:
                 findings.add((*where, *fault.pointer.split("/")[1:]), fault.message)
 
 
-def _addressees(parts: Declared, where: Where, names: list[str], item: Mapping[str, Any], findings: Findings) -> None:
-    for index, name in enumerate(names):
+def _addressees(parts: Declared, where: Where, key: str, item: Mapping[str, Any], findings: Findings) -> None:
+    for index, name in enumerate(texts_of(item, key)):
         if name not in CHANNEL_KINDS or parts.get("channels", name):
-            _target(parts, (*where, index), "channels", name, item, findings)
+            _target(parts, (*where, key, index), "channels", name, item, findings)
 
 
 def _match(

@@ -9,13 +9,15 @@ from typing import Any, Literal
 import probes
 from alerting.config import Route, Rule
 from alerting.configuration.parts import Declared
-from alerting.configuration.values import seconds
+from alerting.configuration.values import seconds, seconds_of
 
 COOLDOWNS: Mapping[str, float] = {"cpu_high": 3600.0, "disk_high": 1800.0, "server_down": 300.0}
 """Seconds before a receiver is told again of the same trouble, by alert type; an hour for the rest."""
 
 _COOLDOWN = 3600.0
 _DURATION = 300.0
+_FLAP_DELAY = 60.0
+_GROUP_WAIT = 10.0
 
 
 @cache
@@ -34,7 +36,23 @@ def rules(parts: Declared) -> Iterator[Rule]:
 def routes(parts: Declared) -> Iterator[Route]:
     """The file's routes, in its order. The document must be free of faults."""
     for _, item in parts.items("routes"):
-        yield Route(item.get("match", {}), tuple(item["channels"]), parts.organization_of(item))
+        yield _route(item, parts.organization_of(item))
+
+
+def _route(item: Mapping[str, Any], organization: str | None) -> Route:
+    match = dict(item.get("match", {}))
+    return Route(
+        labels=match.pop("labels", {}),
+        match=match,
+        channels=tuple(item["channels"]),
+        organization=organization,
+        goes_on=item.get("continue", False),
+        digest=item.get("digest", False),
+        group_by=tuple(item["group_by"]) if "group_by" in item else None,
+        group_wait=seconds(item.get("group_wait", _GROUP_WAIT)),
+        escalate_after=seconds_of(item, "escalate_after"),
+        escalate_to=tuple(item.get("escalate_to", ())),
+    )
 
 
 def rule_of(
@@ -59,6 +77,14 @@ def rule_of(
         description=item.get("description", ""),
         is_active=item.get("is_active", True),
         managed_by=managed_by,
+        of=item.get("of", 0),
+        clear_threshold=float(item["clear_threshold"]) if "clear_threshold" in item else None,
+        keep_firing_seconds=seconds(item.get("keep_firing_seconds", 0.0)),
+        remind_seconds=seconds_of(item, "remind_seconds"),
+        flap_delay_seconds=seconds(item.get("flap_delay_seconds", _FLAP_DELAY)),
+        labels=item.get("labels", {}),
+        escalate_after_seconds=seconds_of(item, "escalate_after_seconds"),
+        escalate_to=tuple(item.get("escalate_to", ())),
     )
 
 

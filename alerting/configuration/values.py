@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from alerting import secrets
@@ -44,6 +45,17 @@ def seconds(value: float | str) -> float:
     if isinstance(value, str) and value[-1] in _UNITS:
         return float(value[:-1]) * _UNITS[value[-1]]
     return float(value)
+
+
+def seconds_of(item: Mapping[str, Any], key: str) -> float | None:
+    """The duration under `key`; None where there is none, or what is there is no duration."""
+    value = item.get(key)
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        return seconds(value)
+    except (ValueError, IndexError):
+        return None
 
 
 def _resolve(value: Any, where: Where, settings: Settings, findings: Findings) -> Any:

@@ -283,15 +283,163 @@ FAULTS = [
         "channels.c",
         "from is missing; set it here, or MAIL_FROM",
     ),
-    # Not yet
-    ("[[rules]]\nname = 'R'\n" + RULE + "of = 3", 7, "rules[0].of", "not supported yet"),
-    ("[[rules]]\nname = 'R'\n" + RULE + "clear_threshold = 3", 7, "rules[0].clear_threshold", "not supported yet"),
-    ("[[rules]]\nname = 'R'\n" + RULE + "keep_firing_seconds = 3", 7, "rules[0].keep_firing_seconds", "not supported"),
-    ("[[rules]]\nname = 'R'\n" + RULE + "remind_seconds = 3", 7, "rules[0].remind_seconds", "not supported yet"),
-    ("[[rules]]\nname = 'R'\n" + RULE + "flap_delay_seconds = 3", 7, "rules[0].flap_delay_seconds", "not supported"),
-    ("[[rules]]\nname = 'R'\n" + RULE + "labels = {}", 7, "rules[0].labels", "not supported yet"),
-    ("[[rules]]\nname = 'R'\n" + RULE + "escalate_to = []", 7, "rules[0].escalate_to", "not supported yet"),
-    ("[[routes]]\nchannels = ['email']\ndigest = true", 3, "routes[0].digest", "not supported yet"),
+    # What cannot be
+    ("[[rules]]\nname = 'R'\n" + RULE + "failures = 3\nof = 2", 8, "rules[0].of", "at least as many as failures, 3"),
+    ("[[rules]]\nname = 'R'\n" + RULE + "of = 0", 7, "rules[0].of", "1 or more"),
+    ("[[rules]]\nname = 'R'\n" + RULE + "of = 101", 7, "rules[0].of", "100 or less"),
+    ("[[rules]]\nname = 'R'\n" + RULE + "of = 2.5", 7, "rules[0].of", "whole number"),
+    ("[[rules]]\nname = 'R'\n" + RULE + "failures = 101\nof = 101", 8, "rules[0].of", "100 or less"),
+    (
+        "[[rules]]\nname = 'R'\n" + RULE + "clear_threshold = 2",
+        7,
+        "rules[0].clear_threshold",
+        "the threshold, 1, or less, for the rule asks >",
+    ),
+    (
+        "[[rules]]\nname = 'R'\n" + RULE + "operator = '>='\nclear_threshold = 1.5",
+        8,
+        "rules[0].clear_threshold",
+        "or less, for the rule asks >=",
+    ),
+    (
+        "[[rules]]\nname = 'R'\n" + RULE + "operator = '<'\nclear_threshold = 0.5",
+        8,
+        "rules[0].clear_threshold",
+        "the threshold, 1, or more, for the rule asks <",
+    ),
+    (
+        "[[rules]]\nname = 'R'\n" + RULE + "operator = '<='\nclear_threshold = 0",
+        8,
+        "rules[0].clear_threshold",
+        "or more, for the rule asks <=",
+    ),
+    (
+        "[[rules]]\nname = 'R'\n" + RULE + "operator = '=='\nclear_threshold = 1",
+        8,
+        "rules[0].clear_threshold",
+        "has no meaning with ==",
+    ),
+    (
+        "[[rules]]\nname = 'R'\n" + RULE + "operator = '!='\nclear_threshold = 1",
+        8,
+        "rules[0].clear_threshold",
+        "has no meaning with !=",
+    ),
+    ("[[rules]]\nname = 'R'\n" + RULE + "clear_threshold = '1'", 7, "rules[0].clear_threshold", "expected a number"),
+    (
+        "[[rules]]\nname = 'R'\n" + RULE + "keep_firing_seconds = -1",
+        7,
+        "rules[0].keep_firing_seconds",
+        "a duration such as",
+    ),
+    (
+        "[[rules]]\nname = 'R'\n" + RULE + "keep_firing_seconds = '5 min'",
+        7,
+        "rules[0].keep_firing_seconds",
+        "a duration such as",
+    ),
+    ("[[rules]]\nname = 'R'\n" + RULE + "duration_seconds = '400d'", 7, "rules[0].duration_seconds", "a year at most"),
+    (
+        "[[rules]]\nname = 'R'\n" + RULE + "remind_seconds = '4 hours'",
+        7,
+        "rules[0].remind_seconds",
+        "a duration such as",
+    ),
+    ("[[rules]]\nname = 'R'\n" + RULE + "remind_seconds = '367d'", 7, "rules[0].remind_seconds", "a year at most"),
+    (
+        "[[rules]]\nname = 'R'\n" + RULE + "flap_delay_seconds = '31m'",
+        7,
+        "rules[0].flap_delay_seconds",
+        "30 minutes at most",
+    ),
+    ("[[rules]]\nname = 'R'\n" + RULE + "labels = { team = 3 }", 7, "rules[0].labels.team", "text in quotes"),
+    ("[[rules]]\nname = 'R'\n" + RULE + "labels = 'web'", 7, "rules[0].labels", "expected a table"),
+    ("[[rules]]\nname = 'R'\n" + RULE + "labels = { 'a b' = 'x' }", 7, "rules[0].labels", "a label's name"),
+    (
+        "[[rules]]\nname = 'R'\n" + RULE + "labels = { severity = 'x' }",
+        7,
+        "rules[0].labels.severity",
+        "every alert has a field of that name",
+    ),
+    (
+        "[[rules]]\nname = 'R'\n" + RULE + "escalate_after_seconds = '1h'",
+        7,
+        "rules[0].escalate_after_seconds",
+        "escalate_to is missing",
+    ),
+    (
+        "[[rules]]\nname = 'R'\n" + RULE + "escalate_to = ['email']",
+        7,
+        "rules[0].escalate_to",
+        "escalate_after_seconds is missing",
+    ),
+    (
+        "[[rules]]\nname = 'R'\n" + RULE + "escalate_after_seconds = 0\nescalate_to = ['email']",
+        7,
+        "rules[0].escalate_after_seconds",
+        "above zero",
+    ),
+    (
+        "[[rules]]\nname = 'R'\n" + RULE + "escalate_after_seconds = 60\nescalate_to = []",
+        8,
+        "rules[0].escalate_to",
+        "at least 1 of them",
+    ),
+    (
+        "[[rules]]\nname = 'R'\n" + RULE + "escalate_after_seconds = 60\nescalate_to = ['x']",
+        8,
+        "rules[0].escalate_to[0]",
+        "channels.x is not declared",
+    ),
+    ("[[rules]]\nname = 'R'\n" + RULE + "kinds = ['htpp']", 7, "rules[0].kinds[0]", "no probe of that kind"),
+    ("[[routes]]\nchannels = ['email']\ndigest = 1", 3, "routes[0].digest", "true or false"),
+    ("[[routes]]\nchannels = ['email']\ncontinue = 'yes'", 3, "routes[0].continue", "true or false"),
+    ("[[routes]]\nchannels = ['email']\ngroup_by = ['serverr']", 3, "routes[0].group_by[0]", "did you mean server?"),
+    (
+        "[[routes]]\nchannels = ['email']\ngroup_by = ['server', 'team']",
+        3,
+        "routes[0].group_by[1]",
+        "nor a label that a rule gives; fields: alert_type",
+    ),
+    ("[[routes]]\nchannels = ['email']\ngroup_by = 'server'", 3, "routes[0].group_by", "expected a list"),
+    ("[[routes]]\nchannels = ['email']\ngroup_wait = '2h'", 3, "routes[0].group_wait", "an hour at most"),
+    ("[[routes]]\nchannels = ['email']\ngroup_wait = -1", 3, "routes[0].group_wait", "a duration such as"),
+    (
+        "[[routes]]\nchannels = ['email']\nmatch.labels = { team = ['web'] }",
+        3,
+        "routes[0].match.labels.team",
+        "text in quotes",
+    ),
+    (
+        "[[routes]]\nchannels = ['email']\nescalate_after = '1h'",
+        3,
+        "routes[0].escalate_after",
+        "escalate_to is missing",
+    ),
+    (
+        "[[routes]]\nchannels = ['email']\nescalate_to = ['email']",
+        3,
+        "routes[0].escalate_to",
+        "escalate_after is missing",
+    ),
+    (
+        "[[routes]]\nchannels = ['email']\nescalate_after = '0s'\nescalate_to = ['email']",
+        3,
+        "routes[0].escalate_after",
+        "above zero",
+    ),
+    (
+        "[[routes]]\nchannels = ['email']\nescalate_to = ['x']\nescalate_after = 60",
+        3,
+        "routes[0].escalate_to[0]",
+        "channels.x is not declared",
+    ),
+    (
+        "[channels.slack]\nkind = 'slack'\nwebhook_url = 'https://h.example/x'\ndigest = 'x'",
+        4,
+        "channels.slack.digest",
+        "true or false",
+    ),
     ("[servers.a]\nnetdata = { ssh = 'u v@h' }", 2, "servers.a.netdata.ssh", "expected user@host"),
     ("[environments.e]\nreplica = { ssh = 'u h', application_name = 'r' }", 2, "environments.e", "expected user@host"),
 ]
@@ -321,6 +469,10 @@ def test_a_fault_is_told_with_its_line(text: str | bytes, line: int | None, wher
         "[[rules]]\norganization = 'b'\nname = 'R'\nnotify_channels = ['c']\n" + RULE,
         "[channels.c]\norganization = 'a'\nkind = 'slack'\nwebhook_url = 'https://h.example/x'\n"
         "[[routes]]\norganization = 'b'\nchannels = ['c']",
+        "[channels.c]\norganization = 'a'\nkind = 'slack'\nwebhook_url = 'https://h.example/x'\n"
+        "[[rules]]\norganization = 'b'\nname = 'R'\nescalate_after_seconds = 60\nescalate_to = ['c']\n" + RULE,
+        "[channels.c]\norganization = 'a'\nkind = 'slack'\nwebhook_url = 'https://h.example/x'\n"
+        "[[routes]]\norganization = 'b'\nchannels = ['email']\nescalate_after = 60\nescalate_to = ['c']",
     ],
 )
 def test_nothing_crosses_from_one_organization_to_another(text: str) -> None:
@@ -338,6 +490,46 @@ def test_two_rules_of_one_name_need_two_severities() -> None:
     rule = "[[rules]]\nname = 'R'\n" + RULE
     assert [fault.line for fault in faults_of(rule + rule)] == [8]
     assert config_of(rule + rule.replace("warning", "critical"))
+
+
+def test_more_of_a_rule() -> None:
+    found = config_of(
+        "[[rules]]\nname = 'R'\nfailures = 3\nof = 5\nclear_threshold = 0.5\nkeep_firing_seconds = '2m'\n"
+        "remind_seconds = '4h'\nflap_delay_seconds = 0\nlabels = { team = 'web' }\n"
+        "escalate_after_seconds = '15m'\nescalate_to = ['slack']\n" + RULE
+    ).rules[0]
+    assert (found.failures, found.of, found.clear_threshold, found.keep_firing_seconds) == (3, 5, 0.5, 120.0)
+    assert (found.remind_seconds, found.flap_delay_seconds, found.labels) == (14400.0, 0.0, {"team": "web"})
+    assert (found.escalate_after_seconds, found.escalate_to) == (900.0, ("slack",))
+
+
+def test_what_a_rule_leaves_out() -> None:
+    found = config_of("[[rules]]\nname = 'R'\n" + RULE).rules[0]
+    assert (found.failures, found.of, found.clear_threshold, found.keep_firing_seconds) == (1, 0, None, 0.0)
+    assert (found.remind_seconds, found.flap_delay_seconds, found.labels) == (None, 60.0, {})
+    assert (found.escalate_after_seconds, found.escalate_to) == (None, ())
+
+
+def test_more_of_a_route_and_a_channel() -> None:
+    found = config_of(
+        "[channels.c]\nkind = 'slack'\nwebhook_url = 'https://h.example/x'\ndigest = true\n"
+        "[[rules]]\nname = 'R'\nlabels = { team = 'web' }\n" + RULE + "[[routes]]\nchannels = ['c']\n"
+        "match = { severity = 'critical', labels = { team = 'w*' } }\ncontinue = true\ndigest = true\n"
+        "group_by = ['server', 'team']\ngroup_wait = '30s'\nescalate_after = '1h'\nescalate_to = ['email']\n"
+        "[[routes]]\nchannels = ['email']\n"
+    )
+    first, second = found.routes
+    assert (first.match, first.labels) == ({"severity": "critical"}, {"team": "w*"})
+    assert (first.goes_on, first.digest, first.group_by, first.group_wait) == (True, True, ("server", "team"), 30.0)
+    assert (first.escalate_after, first.escalate_to) == (3600.0, ("email",))
+    assert (second.match, second.labels, second.goes_on, second.digest) == ({}, {}, False, False)
+    assert (second.group_by, second.group_wait, second.escalate_after, second.escalate_to) == (None, 10.0, None, ())
+    assert [(one.digest, "digest" in one.settings) for one in found.channels] == [(True, False)]
+
+
+def test_alerts_of_other_programs_have_labels_this_file_does_not_know() -> None:
+    told = faults_of("[hooks.main]\nsource = 'json'\n[[routes]]\nchannels = ['email']\ngroup_by = ['team']")
+    assert not [fault for fault in told if fault.where.startswith("routes")]
 
 
 def test_all_faults_are_told_at_once_in_the_order_of_the_file() -> None:
