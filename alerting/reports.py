@@ -22,6 +22,8 @@ Outcome = Literal["raised", "changed", "repeated", "resolved", "nothing", "unkno
 something newer before, or it told too late.
 """
 
+_TAKEN = ("raised", "changed", "repeated", "resolved")
+
 OLDEST = 86_400.0
 """Seconds after which what has just happened is told too late to raise anything: it is played back."""
 
@@ -93,9 +95,6 @@ def _take(config: Config, hook: Hook, reports: Sequence[Report], now: float) -> 
         Made(report, name, outcome, open_ones.get(name))
         for report, name, outcome in zip(reports, names, verdicts, strict=True)
     ]
-
-
-_TAKEN = ("raised", "changed", "repeated", "resolved")
 
 
 def _newest(reports: Iterable[Report], now: float) -> list[Report]:

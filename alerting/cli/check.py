@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 
 import click
 
-from alerting import dispatch, grid, heartbeats, logs, pipeline
+from alerting import dispatch, grid, heartbeats, logs, pipeline, reports
 from alerting.cli import fail, opened_store, watcher_of
 from alerting.config import Config, Watch
 from alerting.connectivity import Connectivity
@@ -51,6 +51,7 @@ def run(name: str | None, due: bool, every: bool, no_notify: bool, as_json: bool
         probed = observe_once(config, [watch for watch in chosen if watch.is_probed], last, network.heard)
         pipeline.reconcile(config, time.time())
         heartbeats.adopt(config, time.time())
+        reports.expire(config, time.time())
         seen, excused = network.settle(probed)
         pipeline.ingest(config, seen, time.time())
         pipeline.ingest(config, excused, time.time(), only_observe=True)

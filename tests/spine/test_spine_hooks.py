@@ -1,9 +1,11 @@
 """Other programs' alerts the whole way: a real Alertmanager and a real Netdata agent post, and Slack is told."""
 
+import json
 import os
 import shutil
 import subprocess
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,7 @@ from tests.servers.netdata import NetdataAgent, netdata_root
 from tests.servers.process import Start
 from tests.servers.slack import SlackServer
 from tests.spine.installation import Installation, installed
-from tests.waiting import wait_until
+from tests.waiting import free_port, wait_until
 
 PATIENCE = 60.0
 DEPLOY = Path(__file__).parents[2] / "deploy"
@@ -107,6 +109,27 @@ def test_an_alertmanagers_alert_is_told_and_so_is_its_end(
     refusals = [line for line in manager.log.read_text().splitlines() if "unexpected status code" in line]
     assert refusals == [] and slack_server.refusals == []
     assert KEYS["ALERTMANAGER_KEY"] not in running.process.stderr + running.process.stdout
+
+
+def test_what_is_not_told_again_is_over_under_cron_too(start: Start, tmp_path: Path, environ: dict[str, str]) -> None:
+    port, environ = free_port(), environ | KEYS
+    (tmp_path / "vedette.toml").write_text(CONFIG.replace("[hooks.agents]", 'expire = "1s"\n[hooks.agents]', 1))
+    web = start("web", env={**environ, "PORT": str(port)})
+    web.wait_ready(f"http://127.0.0.1:{port}/health")
+    address = f"http://127.0.0.1:{port}/hooks/alertmanager/{KEYS['ALERTMANAGER_KEY']}"
+    sent = {"version": "4", "alerts": [{"status": "firing", "labels": {"alertname": "Lone"}}]}
+    request = urllib.request.Request(address, json.dumps(sent).encode(), {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=10) as made:
+        assert (made.status, json.load(made)["alerts"][0]["outcome"]) == (202, "raised")
+
+    def is_over() -> bool:
+        run = start("check", "run", "--all", "--no-notify", env=environ)
+        run.wait(30)
+        listed = start("alerts", "list", "--status", "resolved", "--json", env=environ)
+        assert listed.wait(30) == 0, listed.stderr
+        return "Lone" in listed.stdout
+
+    wait_until(is_over, PATIENCE, "the alert to be over")
 
 
 def notifier(running: Installation) -> str:
