@@ -123,7 +123,7 @@ def _begin(rule: Rule, breach: Breach, watch: Watch, title: str, now: float) -> 
         project=watch.project,
         metric_value=breach.value,
         operator=rule.operator,
-        threshold=rule.threshold,
+        threshold=rules.limit(rule, breach),
         labels={**watch.labels, **rule.labels},
     )
 
@@ -134,7 +134,7 @@ def _continue(alert: Alert, rule: Rule, breach: Breach) -> Change:
         message=breach.message or alert.message,
         metric_value=breach.value,
         operator=rule.operator,
-        threshold=rule.threshold,
+        threshold=rules.limit(rule, breach),
         rule=rule.name,
         severity=rule.severity,
         last_at=breach.last_at,

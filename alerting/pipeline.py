@@ -210,10 +210,11 @@ def _judge_all(
     standing = {alert.fingerprint: alert for alert in alerts.standing(names, now)}
     changes: list[Change] = []
     after: dict[tuple[str, str], Breach | None] = dict.fromkeys(under_way)  # those of rules gone since then end
+    rows = _by_subject(under_way.values(), only_observe)
     for watch, observation in news:
-        judged = _judge(config, watch, observation, under_way, standing, now, advance)
+        judged = _judge(config, watch, observation, rows.get(watch.subject, {}), standing, now, advance)
         changes += [one for one in judged.changes if not (only_observe and one.move in ("triggered", "escalated"))]
-        after.update(dict.fromkeys(judged.breaches) if only_observe else judged.breaches)
+        after.update(_not_begun(judged.breaches, rows.get(watch.subject, {})) if only_observe else judged.breaches)
     subjects.keep_breaches(under_way, after)
     seen = [notice for watch, one in news for notice in notices.observed(watch, one, before.get(watch.subject))]
     told = [one for one in changes if advance or one.move != "continued"]  # a tick saw nothing new: no occurrence
@@ -221,25 +222,43 @@ def _judge_all(
     return len([one for one in told if one.move != "continued"])
 
 
+def _by_subject(under_way: Iterable[Breach], only_observe: bool) -> Mapping[str, Mapping[str, Breach]]:
+    """Subject → rule key → breach, as they are to be judged."""
+    found: dict[str, dict[str, Breach]] = {}
+    for one in under_way:
+        breach = rules.begun_anew(one) if only_observe else one
+        if breach is not None:
+            found.setdefault(one.subject, {})[one.rule] = breach
+    return found
+
+
+def _not_begun(
+    breaches: Mapping[tuple[str, str], Breach | None], before: Mapping[str, Breach]
+) -> Mapping[tuple[str, str], Breach | None]:
+    """The breaches without those that were not under way before."""
+    return {key: breach if key[0] in before else None for key, breach in breaches.items()}
+
+
 def _judge(
     config: Config,
     watch: Watch,
     observation: Observation,
-    under_way: Mapping[tuple[str, str], Breach],
+    under_way: Mapping[str, Breach],
     standing: Mapping[str, Alert],
     now: float,
     advance: bool,
 ) -> _Judged:
     breaches: dict[tuple[str, str], Breach | None] = {}
     by_fingerprint: dict[str, list[tuple[Rule, Breach | None]]] = {}
-    for rule in rules.applicable(config, watch):
-        key = (rules.key(rule), watch.subject)
-        breach = under_way.get(key)
-        breach = rules.advance(rule, breach, observation) if advance else rules.standing(rule, breach)
-        breaches[key] = breach
-        by_fingerprint.setdefault(rules.fingerprint(rule, watch), []).append((rule, breach))
     at = min(now, observation.at) if advance else now  # late ones must not count the time they were on their way
-    findings = {name: _finding(pairs, watch, observation, at) for name, pairs in by_fingerprint.items()}
+    put = rules.applicable(config, watch)
+    before = rules.handed_on(put, under_way)
+    for rule in put:
+        key = rules.key(rule)
+        breach = rules.judge(rule, watch, before.get(key), observation, at, advance)
+        breaches[key, watch.subject] = breach
+        by_fingerprint.setdefault(rules.fingerprint(rule, watch), []).append((rule, breach))
+    findings = {name: _finding(pairs, observation) for name, pairs in by_fingerprint.items()}
     title = messages.alert_title
     changes = [
         lifecycle.step(standing.get(name), finding, watch, title(finding.rule.alert_type, watch.name), now)
@@ -248,12 +267,14 @@ def _judge(
     return _Judged(tuple(one for one in changes if one is not None), breaches)
 
 
-def _finding(pairs: Sequence[tuple[Rule, Breach | None]], watch: Watch, observation: Observation, at: float) -> Finding:
-    holding = [(rule, breach) for rule, breach in pairs if breach is not None]
-    firing = rules.worst((rule, breach) for rule, breach in holding if rules.confirmed(rule, watch, breach, at))
-    rule = firing[0] if firing else pairs[0][0]
+def _finding(pairs: Sequence[tuple[Rule, Breach | None]], observation: Observation) -> Finding:
+    holding = [(rule, breach) for rule, breach in pairs if breach is not None and rules.holds(rule, breach)]
+    firing = rules.worst((rule, breach) for rule, breach in holding if breach.fired)
+    rule, breach = firing or (pairs[0][0], None)
     known = rules.value_of(observation, rule.metric_name) is not None
-    return Finding(rule, firing[1] if firing else None, bool(holding), known)
+    # What is only kept up is no new occurrence, and does not rise or fall either.
+    seen = breach if breach is not None and breach.cleared_at is None else None
+    return Finding(rule, seen, bool(holding), known)
 
 
 def _commit(config: Config, changes: Iterable[Change], seen: Sequence[NewEvent], now: float) -> None:

@@ -123,7 +123,7 @@ class Quiet:
         if found is None:
             put = rules.applicable(config, watch)
             found = tuple(
-                (rule.metric_name, OPERATORS[rule.operator], rule.threshold, max(rule.failures, watch.failures))
+                (rule.metric_name, OPERATORS[rule.operator], rule.threshold, max(rule.of, rules.asked(rule, watch)))
                 for rule in put
             )
             found = known[1][watch.subject] = self._interned.setdefault(found, found)

@@ -1,6 +1,8 @@
-"""Rules: which apply to a subject, whether a value breaks one, since when, and whether that has held long enough."""
+"""Rules: which apply to a subject, whether a value breaks one, since when, whether that has held long enough, and
+when it is over.
+"""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from math import isfinite
@@ -10,6 +12,9 @@ from alerting.config import SEVERITIES, Config, Rule, Watch
 from probes import Observation
 
 OPERATORS: Mapping[str, Callable[[float, float], bool]] = {">": gt, "<": lt, ">=": ge, "<=": le, "==": eq, "!=": ne}
+
+_BEYOND: Mapping[str, Callable[[float, float], bool]] = {">": gt, ">=": gt, "<": lt, "<=": lt}
+"""Whether a value has not yet come back to a rule's `clear_threshold`, by operator."""
 
 STATUS = "status"
 """The metric that stands for an observation's status, so that "is it down" is a rule like any other."""
@@ -41,9 +46,19 @@ _SUBJECTS: Mapping[str, tuple[str, ...]] = {
 """What each alert type is about, where its rule does not say. Any other type: everything."""
 
 
+Look = tuple[float, float, bool]
+"""One look of a window: when, the value, and whether the rule had fired before it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Breach:
-    """A rule's condition holding on a subject, unbroken from `started_at` over `count` observations until `last_at`."""
+    """A rule's condition on a subject, under way since `started_at` over `count` observations until `last_at`.
+
+    value, message  of the latest observation that broke the rule
+    fired           the condition was confirmed: from then on it holds until the value is back at `clear_threshold`
+    cleared_at      since when it has been over, while `keep_firing_seconds` run; None: it is not over
+    window          of a rule with `of`: its latest looks from the first that breaks it; `count` is how many do
+    """
 
     rule: str
     subject: str
@@ -52,11 +67,23 @@ class Breach:
     count: int
     value: float | None
     message: str
+    fired: bool = False
+    cleared_at: float | None = None
+    window: tuple[Look, ...] = ()
+
+
+def identity(rule: Rule) -> int | str:
+    """What a rule is known by outside: a number where the API made it, else "config:High CPU:warning"."""
+    return rule.id if rule.managed_by == "api" else f"{rule.managed_by}:{rule.name}:{rule.severity}"
 
 
 def key(rule: Rule) -> str:
-    """What a rule's breaches are kept under."""
-    return f"{rule.managed_by}:{rule.name}:{rule.severity}"
+    """What a rule's breaches are kept under: what is said of one metric must not be taken for another's."""
+    return f"{_origin(rule)}{rule.severity}:{rule.metric_name}"
+
+
+def _origin(rule: Rule) -> str:
+    return f"{rule.managed_by}:{rule.id or rule.name}:"
 
 
 def rank(severity: str) -> int:
@@ -113,36 +140,170 @@ def value_of(observation: Observation, metric: str) -> float | None:
     return _STATUS_VALUES[observation.status] if metric == STATUS else None
 
 
+def breaks(rule: Rule, value: float, fired: bool = False) -> bool:
+    """Whether the value breaks the rule; once it has fired, whether the value has not come back far enough."""
+    if OPERATORS[rule.operator](value, rule.threshold):
+        return True
+    beyond = _BEYOND.get(rule.operator)
+    if not fired or beyond is None or rule.clear_threshold is None:
+        return False
+    return beyond(value, rule.clear_threshold)
+
+
+def limit(rule: Rule, breach: Breach) -> float:
+    """What the breach's value is beyond: the threshold, or what it must still get back to."""
+    if rule.clear_threshold is None or breach.value is None or breaks(rule, breach.value):
+        return rule.threshold
+    return rule.clear_threshold
+
+
+def judge(
+    rule: Rule, watch: Watch, breach: Breach | None, observation: Observation, now: float, is_new: bool
+) -> Breach | None:
+    """The breach after this observation, or by `now` where it is the one already judged: begun, fired, ended."""
+    after = advance(rule, breach, observation) if is_new else standing(rule, breach)
+    if after is None:
+        return None
+    if not after.fired and confirmed(rule, watch, after, now):
+        after = replace(after, fired=True)
+    known = value_of(observation, rule.metric_name) is not None
+    return _ended(rule, after) if known and is_over(rule, after, now) else after
+
+
 def advance(rule: Rule, breach: Breach | None, observation: Observation) -> Breach | None:
     """The breach after this observation: begun, continued, ended, or as it was where the value is missing."""
     value = value_of(observation, rule.metric_name)
     if value is None:
         return standing(rule, breach)
-    if not OPERATORS[rule.operator](value, rule.threshold):
-        return None
+    breach = _counted_alike(rule, breach)
+    fired = breach is not None and breach.fired
+    if rule.of:
+        return _slid(rule, breach, observation, value)
+    if not breaks(rule, value, fired):
+        return _cleared(breach, observation.at)
     if breach is None:
-        at = observation.at
-        return Breach(key(rule), observation.subject, at, at, 1, value, observation.message)
-    return replace(
-        breach,
-        last_at=max(breach.last_at, observation.at),
-        count=breach.count + 1,
-        value=value,
-        message=observation.message,
-    )
+        return replace(_begun(rule, observation, value), count=1)
+    return replace(_broken_again(breach, observation, value), count=breach.count + 1, cleared_at=None, window=())
 
 
 def standing(rule: Rule, breach: Breach | None) -> Breach | None:
-    """The breach, if its last value still breaks the rule as the rule is now: thresholds are edited meanwhile."""
-    if breach is None or breach.value is None or OPERATORS[rule.operator](breach.value, rule.threshold):
+    """The breach, if what was seen still breaks the rule as the rule is now: thresholds are edited meanwhile."""
+    breach = _counted_alike(rule, breach)
+    if breach is None or breach.cleared_at is not None:
+        return breach
+    if rule.of:
+        return _counted(rule, breach, breach.window)
+    if breach.value is None or breaks(rule, breach.value, breach.fired):
+        return breach
+    return _cleared(breach, breach.last_at)
+
+
+def _counted_alike(rule: Rule, breach: Breach | None) -> Breach | None:
+    """A wait that was counted in a row is not continued in a window, nor the other way round: it begins anew."""
+    if breach is None or breach.fired or bool(breach.window) == bool(rule.of):
         return breach
     return None
 
 
+def _begun(rule: Rule, observation: Observation, value: float) -> Breach:
+    at = observation.at
+    return Breach(key(rule), observation.subject, at, at, 0, value, observation.message)
+
+
+def _broken_again(breach: Breach, observation: Observation, value: float) -> Breach:
+    return replace(breach, last_at=max(breach.last_at, observation.at), value=value, message=observation.message)
+
+
+def _cleared(breach: Breach | None, at: float) -> Breach | None:
+    if breach is None or not breach.fired:
+        return None
+    return breach if breach.cleared_at is not None else replace(breach, cleared_at=at)
+
+
+def _slid(rule: Rule, breach: Breach | None, observation: Observation, value: float) -> Breach | None:
+    """The breach after a look of a rule that counts within its last `of` looks."""
+    fired = breach is not None and breach.fired
+    seen = (*(breach.window if breach is not None else ()), (observation.at, value, fired))
+    if breach is None:
+        breach = _begun(rule, observation, value)
+    elif breaks(rule, value, fired):
+        breach = _broken_again(breach, observation, value)
+    return _counted(rule, breach, seen[-rule.of :])
+
+
+def _counted(rule: Rule, breach: Breach, window: tuple[Look, ...]) -> Breach | None:
+    """The breach with as many breaking looks as the window has. It starts with the first of those that made it hold."""
+    breaking = [
+        number for number, (_, value, after) in enumerate(window) if breaks(rule, value, after and breach.fired)
+    ]
+    if not breaking and not breach.fired:
+        return None
+    held, holds_now = breach.count >= rule.failures, len(breaking) >= rule.failures
+    goes_on = breach.fired or (held and holds_now)
+    last = window[-1][0] if window else breach.last_at
+    since = breach.cleared_at if breach.cleared_at is not None else last
+    return replace(
+        breach,
+        started_at=breach.started_at if goes_on else window[breaking[0]][0],
+        count=len(breaking),
+        window=window[breaking[0] :] if breaking else (),
+        cleared_at=since if breach.fired and not holds_now else None,
+    )
+
+
 def confirmed(rule: Rule, watch: Watch, breach: Breach, now: float) -> bool:
     """Whether the condition has held for the rule's duration and as many observations as asked."""
-    failures = max(rule.failures, watch.failures if rule.metric_name == STATUS else 1)
-    return breach.count >= failures and now - breach.started_at >= rule.duration_seconds
+    if breach.fired:
+        return True
+    return breach.count >= asked(rule, watch) and now - breach.started_at >= rule.duration_seconds
+
+
+def asked(rule: Rule, watch: Watch) -> int:
+    """How many breaking observations are asked for: a check's own `failures` hold back what is asked in a row."""
+    return max(rule.failures, watch.failures) if rule.metric_name == STATUS and not rule.of else rule.failures
+
+
+def is_over(rule: Rule, breach: Breach, now: float) -> bool:
+    """Whether a condition that fired has been over for as long as the rule keeps firing."""
+    return breach.cleared_at is not None and now - breach.cleared_at >= rule.keep_firing_seconds
+
+
+def _ended(rule: Rule, breach: Breach) -> Breach | None:
+    """What is left of a breach that has ended: in a window the looks that break the rule go on counting."""
+    if not rule.of:
+        return None
+    return _counted(rule, replace(breach, fired=False, cleared_at=None, count=0), breach.window)
+
+
+def holds(rule: Rule, breach: Breach) -> bool:
+    """Whether the condition holds, confirmed or not, or is kept up; not where too few looks of a window break it."""
+    return breach.fired or not rule.of or breach.count >= rule.failures
+
+
+def begun_anew(breach: Breach) -> Breach | None:
+    """The breach as it is taken up after a time in which nobody looked: what waited waits from its beginning."""
+    return replace(breach, cleared_at=None) if breach.fired else None
+
+
+def handed_on(put: Sequence[Rule], breaches: Mapping[str, Breach]) -> Mapping[str, Breach]:
+    """A subject's breaches by the keys of the rules put to it.
+
+    What a rule had under way that is gone or edited goes on under the one that has its place: of the same name, or of
+    the same severity and metric where it had fired. Otherwise every edit would end an alert whose trouble goes on.
+    """
+    keys = {key(rule) for rule in put}
+    left = [name for name in breaches if name not in keys]
+    if not left:
+        return breaches
+    handed = {name: breach for name, breach in breaches.items() if name in keys}
+    for rule in put:
+        heir = key(rule)
+        place, metric = f":{rule.severity}:{rule.metric_name}", f":{rule.metric_name}"
+        named = [name for name in left if name.startswith(_origin(rule)) and name.endswith(metric)]
+        placed = [name for name in left if name.endswith(place) and breaches[name].fired]
+        if heir not in handed and (found := [*named, *placed]):
+            handed[heir] = replace(breaches[found[0]], rule=heir)
+    return handed
 
 
 def worst(breaches: Iterable[tuple[Rule, Breach]]) -> tuple[Rule, Breach] | None:

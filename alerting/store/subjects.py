@@ -18,6 +18,13 @@ _RECORD = (
     ' excluded."values", facts = excluded.facts, message = excluded.message, at = excluded.at,'
     " duration = excluded.duration, since = excluded.since, known_at = excluded.known_at"
 )
+_BREACH = 'rule, subject, started_at, last_at, count, value, message, fired, cleared_at, "window"'
+_KEEP_BREACH = (
+    f"insert into breach ({_BREACH}) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict (rule, subject) do update set"  # noqa: S608
+    " started_at = excluded.started_at, last_at = excluded.last_at, count = excluded.count, value = excluded.value,"
+    " message = excluded.message, fired = excluded.fired, cleared_at = excluded.cleared_at,"
+    ' "window" = excluded."window"'
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +98,12 @@ def breaches(subjects: Collection[str]) -> dict[tuple[str, str], Breach]:
     """The breaches under way on these subjects, by (rule key, subject)."""
     if not subjects:
         return {}
-    found = "select rule, subject, started_at, last_at, count, value, message from breach where subject in"
-    rows = execute(f"{found} ({among(subjects)})", list(subjects))
-    return {(rule, subject): Breach(rule, subject, *rest) for rule, subject, *rest in rows}
+    rows = execute(f"select {_BREACH} from breach where subject in ({among(subjects)})", list(subjects))  # noqa: S608
+    return {(row[0], row[1]): _breach(row) for row in rows}
 
 
 def subjects_breaching() -> set[str]:
-    """Subjects on which some rule's condition holds."""
+    """Subjects on which some rule's condition holds, is counted, or has not been over for long enough."""
     return {subject for (subject,) in execute("select distinct subject from breach")}
 
 
@@ -106,12 +112,19 @@ def keep_breaches(before: Mapping[tuple[str, str], Breach], after: Mapping[tuple
     ended = [key for key, breach in after.items() if breach is None and key in before]
     execute_many("delete from breach where rule = ? and subject = ?", ended)
     changed = [breach for key, breach in after.items() if breach is not None and breach != before.get(key)]
-    execute_many(
-        "insert into breach (rule, subject, started_at, last_at, count, value, message) values (?, ?, ?, ?, ?, ?, ?)"
-        " on conflict (rule, subject) do update set started_at = excluded.started_at, last_at = excluded.last_at,"
-        " count = excluded.count, value = excluded.value, message = excluded.message",
-        [(one.rule, one.subject, one.started_at, one.last_at, one.count, one.value, one.message) for one in changed],
-    )
+    execute_many(_KEEP_BREACH, [_breach_row(one) for one in changed])
+
+
+def _breach_row(one: Breach) -> tuple[Any, ...]:
+    window = encoded(one.window) if one.window else None
+    state = (one.started_at, one.last_at, one.count, one.value, one.message, one.fired, one.cleared_at, window)
+    return one.rule, one.subject, *state
+
+
+def _breach(row: Sequence[Any]) -> Breach:
+    rule, subject, started_at, last_at, count, value, message, fired, cleared_at, window = row
+    looks = tuple((at, value, bool(after)) for at, value, after in json.loads(window or "[]"))
+    return Breach(rule, subject, started_at, last_at, count, value, message, bool(fired), cleared_at, looks)
 
 
 def forget(subjects: Collection[str]) -> None:

@@ -23,7 +23,11 @@ from tests.waiting import wait_until
 TABLES = ("event", "subject", "breach", "alert", "told", "notification", "sample", "status_change", "series")
 SILENT = Rule("Silent", "check_failed", "warning", pipeline.SILENT_INTERVALS, "<=", 0.0, 0)
 PATIENT = replace(DOWN, failures=3)
+WINDOW = replace(HIGH, failures=2, of=4, keep_firing_seconds=45.0)
+SLOW = replace(HIGH, threshold=80.0, clear_threshold=15.0, keep_firing_seconds=20.0, duration_seconds=25.0)
 CONFIGS = {
+    "window": replace(CONFIG, rules=(WINDOW, CRITICAL, replace(DOWN, failures=2, of=3))),
+    "slow": replace(CONFIG, rules=(SLOW, replace(CRITICAL, clear_threshold=90.0), PATIENT)),
     "whole": replace(CONFIG, rules=(HIGH, CRITICAL, PATIENT)),
     "low": replace(CONFIG, rules=(replace(HIGH, threshold=10.0), DOWN)),
     "no_server": replace(CONFIG, watches=(WEBSITE,)),
@@ -147,6 +151,8 @@ def played(history: Any, quiet: Quiet | None) -> tuple[World, dict[str, list[Any
 @example(history=[*_CALM, (("observe", ([("check/website", "critical", None, None)], False, 0.0)), 30.0), *_CALM])
 @example(history=_HEATED)
 @example(history=_RESOLVED)
+@example(history=[(("edit", ("window",)), 0.0), *_HEATED, *_HEATED, *_CALM])
+@example(history=[(("edit", ("slow",)), 0.0), *_HEATED, *_HEATED, *_CALM])
 def test_both_ways_lead_to_the_same_database(empty: Callable[[], None], history: Any) -> None:
     empty()
     _, long_way = played(history, None)

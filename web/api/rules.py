@@ -5,7 +5,7 @@ from typing import Any
 from flask import Blueprint, Response
 
 from alerting.config import Rule
-from alerting.rules import key
+from alerting.rules import identity
 from web.answers import answer, listed
 from web.auth import known_caller, require
 from web.errors import not_found
@@ -27,7 +27,7 @@ def list_rules() -> Response:
 @require(VIEW)
 def show_rule(rule_id: str) -> Response:
     """One rule."""
-    found = next((rule for rule in _visible() if key(rule) == rule_id), None)
+    found = next((rule for rule in _visible() if str(identity(rule)) == rule_id), None)
     if found is None:
         raise not_found("rule")
     return answer(shown(found))
@@ -36,7 +36,7 @@ def show_rule(rule_id: str) -> Response:
 def shown(rule: Rule) -> dict[str, Any]:
     """A rule as the API has it."""
     return {
-        "id": key(rule),
+        "id": identity(rule),
         "name": rule.name,
         "description": rule.description,
         "organization": rule.organization,
