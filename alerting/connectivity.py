@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from alerting import own, own_network
@@ -90,26 +90,40 @@ class Connectivity:
     def _sorted(self, batch: Sequence[Observation]) -> Mapping[Sort, list[Observation]]:
         if self._answered_at > self._tested_at and self._told[1] is not None:
             self._tell(None)
-        hosts = self._hosts()
+        several = self._are_several()
         sorts: dict[Sort, list[Observation]] = {"plain": [], "excused": [], "waits": []}
         for one in batch:
-            sorts[self._sort(one, hosts)].append(one)
+            sorts[self._sort(one, several)].append(one)
         return sorts
 
-    def _sort(self, one: Observation, hosts: set[str]) -> Sort:
+    def _sort(self, one: Observation, several: bool) -> Sort:
         """Plain where it tells of its target, excused where it fell into an outage of ours, or it waits for a test."""
         told, began = self._latest.get(one.subject), one.at - one.duration
-        if one.status == "ok" or told is None or told.answered or told.host in self._here or len(hosts) < _AT_LEAST:
+        if one.status == "ok" or told is None or told.answered or told.host in self._here or not several:
             return "plain"
         if self._outage.since - _LONGEST_LOOK <= one.at and began <= self._outage.until + _SETTLES:
             # Others answer between one outage and the next, and this one never does: then it is not our network.
             return "plain" if self._excuses.get(one.subject, (0, 0.0))[0] > _MOST_OUTAGES else "excused"
         return "plain" if self._answered_at >= began or self._tested_at >= one.at else "waits"
 
+    def _are_several(self) -> bool:
+        """Whether so many hosts beyond this machine were looked at that all failing at once says something."""
+        found: set[str] = set()
+        for host in self._beyond():
+            found.add(host)
+            if len(found) >= _AT_LEAST:
+                return True
+        return False
+
     def _hosts(self) -> set[str]:
         """The hosts beyond this machine that were looked at."""
+        return set(self._beyond())
+
+    def _beyond(self) -> Iterator[str]:
         watched = self._configuration().watch_of
-        return {told.host for subject, told in list(self._latest.items()) if subject in watched} - self._here
+        for subject, told in list(self._latest.items()):
+            if subject in watched and told.host not in self._here:
+                yield told.host
 
     def _end_outage(self, now: float) -> None:
         if self._outage.until > now:

@@ -133,8 +133,10 @@ class Intake:
         with taking_turns():  # both or neither: trying again must not count an observation twice
             # Asked for here and not before the wait for our turn: meanwhile a watch may have been taken out.
             config, now = self._configuration(), time.time()
-            excused = [one for one in group if (one.subject, one.at) in self._excused]
-            judged = [one for one in group if (one.subject, one.at) not in self._excused]
+            excused: list[Observation] = []
+            judged: list[Observation] = []
+            for one in group:
+                (excused if (one.subject, one.at) in self._excused else judged).append(one)
             news = self._quiet.store(config, judged, now)
             pipeline.ingest(config, news, now)
             pipeline.ingest(config, excused, now, only_observe=True)
@@ -145,10 +147,9 @@ class Intake:
 def _one_a_subject(batch: Sequence[Observation]) -> list[list[Observation]]:
     """The batch in rounds with each subject at most once, in order: the pipeline judges one look at a time."""
     rounds: list[dict[str, Observation]] = []
-    for one in batch:
-        place = next((group for group in rounds if one.subject not in group), None)
-        if place is None:
-            rounds.append({one.subject: one})
-        else:
-            place[one.subject] = one
+    left: Sequence[Observation] = batch
+    while left:
+        group: dict[str, Observation] = {}
+        left = [one for one in left if group.setdefault(one.subject, one) is not one]
+        rounds.append(group)
     return [list(group.values()) for group in rounds]

@@ -19,7 +19,7 @@ def whole(watch: Watch, documents: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def with_baseline(watch: Watch, config: Mapping[str, Any], documents: Mapping[str, Any]) -> Mapping[str, Any]:
     """`config` with the baseline that is kept for the watch."""
-    kept = documents.get(watch.subject) if "baseline" not in watch.config else None
+    kept = documents.get(watch.subject) if documents and "baseline" not in watch.config else None
     return config if kept is None else {**config, "baseline": kept}
 
 

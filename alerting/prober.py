@@ -19,7 +19,6 @@ from alerting.store import baselines, subjects
 from alerting.store.database import reading
 from probes import Observation
 from probes._machinery import descriptors
-from probes._machinery.observation import stamped
 from probes._machinery.runner import HTTP_AT_ONCE, Runner
 
 logger = logging.getLogger("vedette.scheduler")
@@ -94,7 +93,7 @@ class Prober:
         return not stuck and all(thread.is_alive() for thread in self._threads)
 
     def _probe(self) -> None:
-        runner = Runner(http_limit=_http_at_once(), heard=self._connectivity.heard)
+        runner = Runner(http_limit=_http_at_once(), heard=self._connectivity.heard, stamp=_stamped)
         self._round_began = time.monotonic()
         clock = time.time() - self._round_began
         try:
@@ -107,8 +106,8 @@ class Prober:
                 ended = runner.run_once(self._patience())
                 self._distrust_stalled(ended)
                 clock = self._distrust_after_jump(clock)  # before what ended because of it is handed on
-                for subject, seen in ended:
-                    self._finish(subject, seen, runner)
+                for subject, observation in ended:
+                    self._finish(subject, observation, runner)
         finally:
             runner.close()
 
@@ -183,13 +182,13 @@ class Prober:
         config = with_baseline(place.watch, place.config, self.baselines.documents)
         runner.start(place.probe(config, now, self._last.get(subject)), subject, place.deadline)
 
-    def _finish(self, subject: str, seen: Observation, runner: Runner) -> None:
+    def _finish(self, subject: str, observation: Observation, runner: Runner) -> None:
         begun_as, place = self._running.pop(subject), self._places.get(subject)
-        if place is None or begun_as != place.watch:  # it was edited meanwhile: this says nothing of it as it is now
-            if place is not None:
-                self._begin(place, runner, time.time())
+        if place is None:
             return
-        observation = stamped(seen, subject, time.time())
+        if begun_as is not place.watch and begun_as != place.watch:  # edited: this says nothing of it as it is now
+            self._begin(place, runner, time.time())
+            return
         self._last[subject] = observation
         if not self._intake.put(observation):
             self.missed += 1
@@ -199,6 +198,11 @@ class Prober:
         if not self._due:
             return _IDLE
         return min(_IDLE, max(0.0, max(self._due[0][0], self._next_slice) - time.monotonic()))
+
+
+def _stamped(seen: Observation, subject: str, duration: float) -> Observation:
+    """The observation of `subject`, made just now: the one copy that a look needs."""
+    return Observation(seen.status, seen.values, seen.message, seen.facts, subject, time.time(), duration)
 
 
 def _http_at_once() -> int:
@@ -231,14 +235,15 @@ def observe_once(
     """Probe these once, all at the same time, and return what was observed: for a run by cron. `heard`: as Runner's."""
     with reading():
         documents = baselines.fresh(baselines.NONE).documents
-    runner = Runner(denied_networks=config.denied_networks, allowed_networks=config.allowed_networks, heard=heard)
+    denied, allowed = config.denied_networks, config.allowed_networks
+    runner = Runner(denied_networks=denied, allowed_networks=allowed, heard=heard, stamp=_stamped)
     try:
         for watch in watches:
             probe = probes.find(watch.kind)(whole(watch, documents), time.time(), last.get(watch.subject))
             runner.start(probe, watch.subject, deadline(watch))
         observed: list[Observation] = []
         while len(observed) < len(watches):
-            observed += [stamped(one, name, time.time()) for name, one in runner.run_once(_IDLE)]
+            observed += [one for _, one in runner.run_once(_IDLE)]
         return observed
     finally:
         runner.close()

@@ -104,7 +104,8 @@ class Quiet:
         for one in quiet:
             watch, before = config.watch_of[one.subject], self._states[one.subject]
             values = encoded({**one.values, SILENT_INTERVALS: 0.0})
-            latest.append(subjects.same(before, one, values, encoded(one.facts), one_line(one.message)))
+            facts = encoded(one.facts) if one.facts else "{}"
+            latest.append(subjects.same(before, one, values, facts, one_line(one.message)))
             looks.append(history.row(watch, one, values))
         if subjects.keep_same(latest) != len(latest) or history.append(looks) != len(looks):
             raise _NotAsRemembered

@@ -1,7 +1,7 @@
 """Kind `http`: one exchange with a web server; its status, headers, body, speed and certificate judged."""
 
 import json
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from typing import Any
 
 from probes._machinery.conclusions import fruitless, patience
@@ -14,6 +14,12 @@ from schemas import Fault
 _DAY = 86400.0
 _BYTES = 1_048_576
 _MOST_TOLD = 5  # sentences in a message
+_PLAIN = frozenset(  # what leaves the request a mere GET of the URL
+    (
+        *("url", "timeout", "status", "response_headers", "json", "text", "not_text", "regex", "not_regex"),
+        *("max_seconds", "critical_seconds"),
+    )
+)
 
 
 def probe(
@@ -31,14 +37,14 @@ def probe(
     if reply.error is not None:
         reached = {name: value for name, value in values.items() if name in ("total_seconds", "status_code") and value}
         return fruitless(reply.error + _whereabouts(config, reply), reply.error_class, reached)
-    judged: tuple[tuple[Status, list[str]], ...] = (
-        ("critical", list(failures(config, reply, values))),
-        ("unknown", list(undecided(config, reply))),
-        ("warning", list(doubts(config, values))),
+    judged: tuple[tuple[Status, Iterator[str]], ...] = (
+        ("critical", failures(config, reply, values)),
+        ("unknown", undecided(config, reply)),
+        ("warning", doubts(config, values)),
     )
     for status, sentences in judged:
-        if sentences:
-            return Observation(status, values, _told(sentences) + _whereabouts(config, reply))
+        if told := list(sentences):
+            return Observation(status, values, _told(told) + _whereabouts(config, reply))
     return Observation("ok", values, f"HTTP {reply.status} in {reply.total_seconds:.3f} s{_cut(reply)}")
 
 
@@ -57,6 +63,8 @@ def _is_about_certificates(config: Mapping[str, Any]) -> bool:
 
 
 def _request(config: Mapping[str, Any]) -> HttpRequest:
+    if _PLAIN.issuperset(config):  # most are so, and every look builds one
+        return HttpRequest(config["url"], timeout=patience(config), want_certificate=_is_about_certificates(config))
     headers, body = config.get("headers", {}), config.get("body")
     auth = config.get("auth", {})
     if auth:

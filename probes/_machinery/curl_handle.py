@@ -1,8 +1,6 @@
 """One reusable libcurl handle: a request's options in, what came back out."""
 
-import os
 import ssl
-from dataclasses import replace
 from socket import SocketType
 from typing import Any, NamedTuple
 
@@ -18,21 +16,6 @@ from probes._machinery.requests import HttpReply, HttpRequest
 _ANSWERED_IN = {1: 1.0, 2: 1.1, 3: 2.0, 30: 3.0}
 
 
-class _Lent:
-    """A descriptor that pycurl copies and lets go of: it must end with this object, and without a complaint."""
-
-    __slots__ = ("_descriptor",)
-
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
-
-    def __del__(self) -> None:
-        os.close(self._descriptor)
-
-    def fileno(self) -> int:
-        return self._descriptor
-
-
 class Spent(NamedTuple):
     """Seconds that the requests before the last redirect took, in the sums that libcurl counts for one."""
 
@@ -42,8 +25,13 @@ class Spent(NamedTuple):
     total: float = 0.0
 
 
+_NOTHING = Spent()
+
+
 class CurlHandle:
     """A pycurl handle with its callbacks, made once and used for one exchange after another.
+
+    lent            takes the sockets that were opened: pycurl copies their descriptors, then they are to be closed
 
     request, token  the exchange
     asked, hops     the request as it is now, after so many redirects
@@ -57,9 +45,11 @@ class CurlHandle:
         "_ca_file",
         "_headers",
         "_left",
+        "_lent",
         "_own_trouble",
         "_refused",
         "_remote",
+        "_status",
         "_truncated",
         "_wishes",
         "asked",
@@ -70,8 +60,9 @@ class CurlHandle:
         "token",
     )
 
-    def __init__(self, allowed: Allowed, ca_file: str) -> None:
+    def __init__(self, allowed: Allowed, ca_file: str, lent: list[SocketType]) -> None:
         self._allowed = allowed
+        self._lent = lent
         self._ca_file = ca_file
         self._wishes: tuple[Any, ...] | None = None
         self._headers: list[bytes] = []
@@ -82,7 +73,7 @@ class CurlHandle:
     def take(self, request: HttpRequest, token: object) -> None:
         """Begin another exchange."""
         self.token, self.request, self.asked = token, request, request
-        self._before, self.hops = Spent(), 0
+        self._before, self.hops = _NOTHING, 0
 
     def prepare(self) -> None:
         """Make the handle ready for `asked`. Raises pycurl.error, ValueError and the like where libcurl will not."""
@@ -105,7 +96,7 @@ class CurlHandle:
 
     def turn(self, code: int) -> bool:
         """Whether the answer is a redirect that is to be followed: `asked` is then what to ask. Raises Unfollowable."""
-        status = self.curl.getinfo(pycurl.RESPONSE_CODE)
+        self._status = status = self.curl.getinfo(pycurl.RESPONSE_CODE)
         if status not in STATUSES or not self.request.follow_redirects or (code and not self._truncated):
             return False
         location = self.curl.getinfo_raw(pycurl.REDIRECT_URL)
@@ -115,23 +106,24 @@ class CurlHandle:
             raise Unfollowable(f"too many redirects (more than {self.request.max_redirects})")
         self.hops += 1
         try:
-            asked = replace(self.asked, url=ascii_url(self.asked.url))
+            asked = self.asked._replace(url=ascii_url(self.asked.url))
             self.asked = onward(asked, status, location.decode("ascii"))
         except ValueError:
             raise Unfollowable(f"the answer redirects (HTTP {status}) to what is no URL") from None
-        self._before = self._spent()
+        self._before = self._spent(self.curl.getinfo(pycurl.APPCONNECT_TIME))
         return True
 
     def reply(self, code: int, text: str, unfollowed: str = "") -> HttpReply:
-        """What came of the exchange; `code` and `text` are libcurl's, 0 for success."""
+        """What came of the exchange, which does not `turn`; `code` and `text` are libcurl's, 0 for success."""
         get = self.curl.getinfo
         error, error_class = (unfollowed, "redirect") if unfollowed else (None, None)
         if code and not self._truncated:
             error, told_class = in_words(self._failure(code, text))
             error_class = self.whose(told_class)
-        spent, first_byte = self._spent(), get(pycurl.STARTTRANSFER_TIME)
+        secured, first_byte = get(pycurl.APPCONNECT_TIME), get(pycurl.STARTTRANSFER_TIME)
+        spent = self._spent(secured)
         return HttpReply(
-            status=get(pycurl.RESPONSE_CODE),
+            status=self._status,
             headers=HeaderLines(self._headers.copy()),
             body=b"".join(self._body),
             error=error,
@@ -141,7 +133,7 @@ class CurlHandle:
             elsewhere=self._elsewhere() if self.hops else "",
             dns_seconds=spent.dns,
             connect_seconds=spent.connect or None,
-            tls_seconds=spent.tls if get(pycurl.APPCONNECT_TIME) else None,
+            tls_seconds=spent.tls if secured else None,
             first_byte_seconds=self._before.total + first_byte if first_byte else None,
             total_seconds=spent.total,
             certificate_expires_at=self._certificate() if self.request.want_certificate else None,
@@ -151,13 +143,14 @@ class CurlHandle:
         """The class of an error: a redirect to where we may not or cannot go is the server's doing, not ours."""
         return "redirect" if self.hops and error_class in ("denied", "config") else error_class
 
-    def _spent(self) -> Spent:
+    def _spent(self, secured: float) -> Spent:
+        """What all requests so far took. `secured`: the end of the last one's TLS handshake, 0 where there was none."""
         get, before = self.curl.getinfo, self._before
         connect = get(pycurl.CONNECT_TIME)
         return Spent(
             before.dns + get(pycurl.NAMELOOKUP_TIME),
             before.connect + connect,
-            before.tls + (get(pycurl.APPCONNECT_TIME) or connect),  # without TLS it takes no time
+            before.tls + (secured or connect),  # without TLS it takes no time
             before.total + get(pycurl.TOTAL_TIME),
         )
 
@@ -212,7 +205,9 @@ class CurlHandle:
         if self._refused:
             return pycurl.SOCKET_BAD
         try:
-            return _Lent(SocketType(address.family, address.socktype, address.protocol).detach())
+            opened = SocketType(address.family, address.socktype, address.protocol)
         except OSError as trouble:
             self._own_trouble = trouble.strerror or str(trouble)
             return pycurl.SOCKET_BAD
+        self._lent.append(opened)
+        return opened

@@ -123,7 +123,7 @@ def _parts(path: str) -> list[str]:
 
 
 def _step(value: Any, part: str) -> Any:
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return value.get(part, MISSING)
     if isinstance(value, list) and part.isdecimal() and int(part) < len(value):
         return value[int(part)]
@@ -131,7 +131,7 @@ def _step(value: Any, part: str) -> Any:
 
 
 def _conditions(expected: Any) -> list[tuple[str, Any]]:
-    if isinstance(expected, Mapping) and expected and all(name in _OPERATORS for name in expected):
+    if isinstance(expected, dict) and expected and all(name in _OPERATORS for name in expected):
         return list(expected.items())
     return [("==", expected)]
 

@@ -5,6 +5,7 @@ import threading
 import time
 from collections import deque
 from functools import lru_cache
+from socket import SocketType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -40,6 +41,7 @@ class HttpLoop:
         self._allowed = allowed
         self._ca_file = ca_file or ca_bundle()
         self._owners: dict[int, _Multi] = {}
+        self._lent: list[SocketType] = []  # sockets whose descriptors libcurl has copied, or is just copying
         self._multis: list[_Multi] = []
         self._free: list[CurlHandle] = []
         self._running: dict[object, tuple[CurlHandle, _Multi]] = {}
@@ -48,7 +50,7 @@ class HttpLoop:
 
     def start(self, request: HttpRequest, token: object) -> None:
         """Begin an exchange; its reply comes with `token` from `finished`."""
-        handle = self._free.pop() if self._free else CurlHandle(self._allowed, self._ca_file)
+        handle = self._free.pop() if self._free else CurlHandle(self._allowed, self._ca_file, self._lent)
         handle.take(request, token)
         trouble = self._send(handle)
         if trouble is not None:
@@ -88,7 +90,8 @@ class HttpLoop:
         """The moment (time.monotonic) libcurl wants `on_time`, None for never."""
         if self._unsent:
             return 0.0
-        return min((multi.due for multi in self._multis if multi.due is not None), default=None)
+        dues = [multi.due for multi in self._multis if multi.due is not None]
+        return min(dues) if dues else None
 
     def has_ended(self) -> bool:
         """Whether some exchange has ended for which `finished` was not called yet."""
@@ -153,13 +156,15 @@ class HttpLoop:
 
     def _multi_for(self, handle: CurlHandle) -> "_Multi":
         """Where the exchange can begin: for a name, where a thread is left to resolve it."""
-        name = _name(handle.asked.proxy or handle.asked.url)
+        name = _name("/".join((handle.asked.proxy or handle.asked.url).split("/", 3)[:3]))
+        if not name and self._multis:
+            return self._multis[0]
         now = time.monotonic()
-        multi = next((one for one in self._multis if not name or one.has_room(now)), None)
+        multi = next((one for one in self._multis if one.has_room(now)), None)
         if multi is None and len(self._multis) >= _MOST_MULTIS:
             multi = min(self._multis, key=_Multi.names)
         if multi is None:
-            multi = _Multi(self._epoll, self._owners)
+            multi = _Multi(self._epoll, self._owners, self._lent)
             self._multis.append(multi)
         if name:
             multi.asking.add(handle)
@@ -173,11 +178,12 @@ class HttpLoop:
 class _Multi:
     """One multi handle, its timer, and its sockets in the shared epoll."""
 
-    __slots__ = ("_closed", "_epoll", "_owners", "_stuck", "acted", "asking", "curl", "due")
+    __slots__ = ("_closed", "_epoll", "_lent", "_owners", "_stuck", "acted", "asking", "curl", "due")
 
-    def __init__(self, epoll: select.epoll, owners: dict[int, "_Multi"]) -> None:
+    def __init__(self, epoll: select.epoll, owners: dict[int, "_Multi"], lent: list[SocketType]) -> None:
         self._epoll = epoll
         self._owners = owners
+        self._lent = lent
         self._closed = False
         self._stuck: deque[float] = deque()  # until when threads may still ask for names nobody waits for any more
         self.asking: set[CurlHandle] = set()
@@ -210,6 +216,8 @@ class _Multi:
     def act(self, descriptor: int, selected: int) -> None:
         self.acted = True
         self.curl.socket_action(descriptor, selected)
+        while self._lent:  # a connection ends with its last descriptor
+            self._lent.pop().close()
 
     def outcomes(self) -> list[tuple[Any, int, str]]:
         """(handle, libcurl's code, its text) of every exchange that has ended."""
@@ -249,6 +257,7 @@ class _Multi:
         self.due = None if milliseconds < 0 else time.monotonic() + milliseconds / 1000
 
 
+@lru_cache
 def _selected(events: int) -> int:
     selected = 0
     if events & (select.EPOLLIN | select.EPOLLHUP):
@@ -260,10 +269,10 @@ def _selected(events: int) -> int:
     return selected
 
 
-@lru_cache(16_384)
-def _name(url: str) -> str:
+@lru_cache(4096)  # thousands of paths, but few origins to remember
+def _name(origin: str) -> str:
     """The name that must be resolved to go there; none for an address."""
-    host = urlsplit(url).hostname or ""
+    host = urlsplit(origin).hostname or ""
     return "" if written_address(host) else host
 
 

@@ -35,6 +35,6 @@ def stamped(seen: Observation, subject: str, at: float) -> Observation:
     return Observation(seen.status, seen.values, seen.message, seen.facts, subject, at, seen.duration)
 
 
-def timed(seen: Observation, duration: float) -> Observation:
+def timed(seen: Observation, _key: object, duration: float) -> Observation:
     """The observation, which took so many seconds to make."""
     return Observation(seen.status, seen.values, seen.message, seen.facts, seen.subject, seen.at, duration)

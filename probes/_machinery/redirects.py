@@ -1,6 +1,5 @@
 """What a redirect makes of a request: nothing that was meant for one server goes to another."""
 
-from dataclasses import replace
 from urllib.parse import urlsplit
 
 from probes._machinery.requests import HttpRequest
@@ -21,13 +20,12 @@ def onward(request: HttpRequest, status: int, url: str) -> HttpRequest:
     """
     if (status == 303 and request.method != "HEAD") or (status in (301, 302) and request.method == "POST"):
         kept = {name: value for name, value in request.headers.items() if name.lower() not in _OF_A_BODY}
-        request = replace(request, method="GET", body=None, headers=kept)
+        request = request._replace(method="GET", body=None, headers=kept)
     if origin(url) == origin(request.url):
-        return replace(request, url=url)
+        return request._replace(url=url)
     if request.body is not None:
         raise Unfollowable(f"the answer redirects (HTTP {status}) to another server, which the body is not sent to")
-    return replace(
-        request,
+    return request._replace(
         url=url,
         headers={},
         basic_auth=None,

@@ -21,9 +21,10 @@ from probes._machinery.questions import (
 _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class HttpRequest:
+class HttpRequest(NamedTuple):
     """One HTTP exchange. `timeout` in seconds over the whole exchange, redirects and name resolution included.
+
+    A tuple, as every look makes one; its repr shows nothing that may hold a secret.
 
     http_version  "1.0", "1.1", "2" or "3"; None: what client and server agree upon
     ca            certificates in PEM to trust instead of this machine's
@@ -31,24 +32,27 @@ class HttpRequest:
     share_seconds: a reply that another probe got to the very same request so long ago will do; nothing is sent then
     """
 
-    url: str = field(repr=False)
+    url: str
     method: str = "GET"
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    body: bytes | None = field(default=None, repr=False)
+    headers: Mapping[str, str] = _NO_HEADERS
+    body: bytes | None = None
     timeout: float = 10.0
     max_bytes: int = 1_048_576
     follow_redirects: bool = True
     max_redirects: int = 5
-    basic_auth: tuple[str, str] | None = field(default=None, repr=False)
-    digest_auth: tuple[str, str] | None = field(default=None, repr=False)
+    basic_auth: tuple[str, str] | None = None
+    digest_auth: tuple[str, str] | None = None
     http_version: str | None = None
-    proxy: str | None = field(default=None, repr=False)
+    proxy: str | None = None
     ca: str | None = None
-    client_certificate: str | None = field(default=None, repr=False)
-    client_key: str | None = field(default=None, repr=False)
-    client_key_password: str | None = field(default=None, repr=False)
+    client_certificate: str | None = None
+    client_key: str | None = None
+    client_key_password: str | None = None
     share_seconds: float = 0.0
     want_certificate: bool = False  # fill `certificate_expires_at`; costs a little, so only on demand
+
+    def __repr__(self) -> str:
+        return f"HttpRequest(method={self.method!r}, timeout={self.timeout!r})"
 
 
 class HttpReply(NamedTuple):

@@ -44,6 +44,7 @@ class Runner:
     denied_networks, allowed_networks: CIDR texts, as `guard.address_guard` has them, for every transport
     ca_file: certificates to trust instead of the system's
     heard: told every reply that a probe waited for, with the probe's key and its request
+    stamp: makes of what a probe concluded, its key and the seconds it took the observation to return
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Runner:
         allowed_networks: Iterable[str] = (),
         ca_file: str | None = None,
         heard: Callable[[Any, Request, Reply], None] | None = None,
+        stamp: Callable[[Observation, Any, float], Observation] = timed,
     ) -> None:
         self._epoll = select.epoll()
         self._alarm = Alarm()
@@ -64,6 +66,7 @@ class Runner:
         self._sql = SqlThreads(self.wake, self._allowed)
         self._exchanges = Exchanges(self.wake, self._allowed)
         self._heard = heard
+        self._stamp = stamp
         self._host = Host()
         self._shared = Shared()
         self._lines: dict[Any, Line] = {HttpRequest: Line(http_limit), SqlQuery: Line(sql_limit)}
@@ -123,6 +126,9 @@ class Runner:
     def _settle(self, task: Task, reply: HttpReply) -> None:
         """Hand on a reply: to who asked, and to who waited for the same."""
         assert isinstance(task.request, HttpRequest)
+        if not task.request.share_seconds:
+            self._advance(task, reply)
+            return
         answered, patient = self._shared.settle(task, task.request, reply, time.monotonic())
         for each in (task, *answered):
             self._advance(each, reply)
@@ -293,7 +299,7 @@ class Runner:
         self._tasks.discard(task)
         if not isinstance(observation, Observation):
             observation = _broken(task.key, TypeError(f"returned {type(observation).__name__}, no observation"))
-        self._done.append((task.key, timed(observation, task.seconds())))
+        self._done.append((task.key, self._stamp(observation, task.key, task.seconds())))
 
 
 def run(

@@ -1,7 +1,6 @@
 """What several probes ask of one server in the same words within moments: asked once, and the answer given to all."""
 
 from collections.abc import Hashable, Mapping
-from dataclasses import fields
 from math import inf
 from typing import Any, NamedTuple
 
@@ -78,7 +77,7 @@ class Shared:
 
 
 def _key(request: HttpRequest) -> Hashable:
-    return tuple(_fixed(getattr(request, field.name)) for field in fields(request) if field.name not in _OWN)
+    return tuple(_fixed(value) for name, value in zip(request._fields, request, strict=True) if name not in _OWN)
 
 
 def _fixed(value: Any) -> Hashable:
