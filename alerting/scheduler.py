@@ -19,6 +19,7 @@ from alerting.config import Config
 from alerting.configuration.reader import ConfigWatcher
 from alerting.dispatcher import Dispatcher
 from alerting.leader import Lead, lead
+from alerting.overlay import Overlay
 from alerting.prober import Prober
 from alerting.settings import Settings
 from alerting.store import (
@@ -116,6 +117,7 @@ class Acting:
 
     def __init__(self, settings: Settings, watcher: ConfigWatcher, ours: Lead) -> None:
         self._watcher = watcher
+        self._overlay = Overlay()
         self._lead = ours
         self._started_at = time.time()
         self._ticked = time.monotonic()
@@ -169,7 +171,7 @@ class Acting:
         self._lead.release()
 
     def _config(self) -> Config:
-        return self._watcher.config
+        return self._overlay.over(self._watcher.config)
 
     def _mind_the_clock(self, clock: float) -> float:
         """After the wall clock was set, let everything that waits for a moment of it be looked at now."""
@@ -244,8 +246,9 @@ class Acting:
     def _reload(self) -> None:
         """Carry a changed configuration, or a refused one, all the way; what fails is tried again at the next turn."""
         self._watcher.refresh()
+        self._overlay.refresh()
         self._refresh_baselines()
-        config, rejected = self._watcher.config, self._watcher.rejected
+        config, rejected = self._config(), self._watcher.rejected
         before = self._applied
         if before is not None and before[0] is config and before[1] is rejected:
             return
@@ -257,7 +260,7 @@ class Acting:
         own.observe(config, "configuration", _refusal(config, rejected), now)
         if rejected is not None:
             self._announce("config.rejected", {"faults": str(rejected)[:2000]}, now)
-        elif before is not None:
+        elif before is not None and (before[1] is not None or before[0].digest != config.digest):
             self._announce("config.reloaded", {"source": config.source}, now)
         self._applied = (config, rejected)
         self._dispatcher.hint()

@@ -4,10 +4,11 @@ import json
 from typing import Any
 
 from alerting import silences
-from alerting.config import Maintenance, Silence
+from alerting.config import Maintenance, Rule, Silence
 from alerting.configuration import matches
 from alerting.lifecycle import Alert
 from alerting.notices import rfc3339
+from alerting.rules import identity
 from alerting.store.events import LoggedEvent
 from alerting.store.locks import Lock
 from alerting.store.notes import Note
@@ -45,6 +46,37 @@ def alert_document(alert: Alert) -> dict[str, Any]:
         "resolved_at": rfc3339(alert.resolved_at),
         "resolved_by": alert.resolved_by,
         "labels": dict(alert.labels),
+    }
+
+
+def rule_document(rule: Rule) -> dict[str, Any]:
+    """A rule, and what manages it."""
+    return {
+        "id": identity(rule),
+        "name": rule.name,
+        "description": rule.description,
+        "organization": rule.organization,
+        "alert_type": rule.alert_type,
+        "severity": rule.severity,
+        "metric_name": rule.metric_name,
+        "operator": rule.operator,
+        "threshold": rule.threshold,
+        "duration_seconds": rule.duration_seconds,
+        "cooldown_seconds": rule.cooldown_seconds,
+        "failures": rule.failures,
+        "of": rule.of or None,
+        "clear_threshold": rule.clear_threshold,
+        "keep_firing_seconds": rule.keep_firing_seconds,
+        "remind_seconds": rule.remind_seconds,
+        "flap_delay_seconds": rule.flap_delay_seconds,
+        "labels": dict(rule.labels),
+        "escalate_after_seconds": rule.escalate_after_seconds,
+        "escalate_to": list(rule.escalate_to),
+        "subjects": list(rule.subjects),
+        "kinds": list(rule.kinds),
+        "notify_channels": list(rule.notify_channels),
+        "is_active": rule.is_active,
+        "managed_by": rule.managed_by,
     }
 
 

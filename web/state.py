@@ -1,7 +1,9 @@
 """What a web process holds besides Flask: the settings, the configuration as it is now, the signing key."""
 
+import contextlib
 import hashlib
 import hmac
+import math
 import time
 from collections.abc import Callable
 from functools import cached_property
@@ -10,7 +12,9 @@ from typing import Protocol
 from flask import current_app
 
 from alerting.config import Config
+from alerting.overlay import Overlay
 from alerting.settings import Settings
+from alerting.store.database import DatabaseError, Unavailable
 
 _REFRESH_EVERY = 2.0  # seconds between two looks at the configuration file
 
@@ -33,14 +37,15 @@ class Vedette:
     def __init__(self, settings: Settings, watcher: Watcher, clock: Callable[[], float] = time.time) -> None:
         self.settings = settings
         self.watcher = watcher
+        self._overlay = Overlay()
         self.clock = clock
         self.started_at = clock()
-        self._looked_at = time.monotonic()
+        self._looked_at = -math.inf
 
     @property
     def config(self) -> Config:
-        """The last good configuration."""
-        return self.watcher.config
+        """The last good configuration, with the rules that the API made."""
+        return self._overlay.over(self.watcher.config)
 
     @cached_property
     def secret_key(self) -> str:
@@ -54,10 +59,16 @@ class Vedette:
         return hmac.digest(self.secret_key.encode(), purpose.encode(), hashlib.sha256)
 
     def refresh(self) -> None:
-        """Take a changed configuration file, looking for one at most every two seconds."""
+        """Take a changed configuration file and changed rules, looking for them at most every two seconds."""
         if time.monotonic() - self._looked_at >= _REFRESH_EVERY:
             self._looked_at = time.monotonic()
             self.watcher.refresh()
+            with contextlib.suppress(DatabaseError, *Unavailable):  # those of the last look stay
+                self._overlay.refresh()
+
+    def refresh_rules(self) -> None:
+        """Take rules that were changed just now."""
+        self._overlay.refresh()
 
 
 def vedette() -> Vedette:

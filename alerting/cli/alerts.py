@@ -11,6 +11,7 @@ from alerting.cli import fail, opened_store, watcher_of
 from alerting.cli.tables import show, show_one
 from alerting.config import SEVERITIES, Config
 from alerting.lifecycle import Alert
+from alerting.overlay import in_force
 from alerting.settings import current
 from alerting.shown import alert_document, note_document
 from alerting.store import alerts as store
@@ -95,7 +96,7 @@ def _change(act: Callable[[Config, int, str, float], Alert | None], alert_id: in
     settings = current()
     config: Config = watcher_of(settings).config
     with opened_store(settings):
-        return _existing(act(config, alert_id, by, time.time()), alert_id)
+        return _existing(act(in_force(config), alert_id, by, time.time()), alert_id)
 
 
 def _existing(found: Alert | None, alert_id: int) -> Alert:

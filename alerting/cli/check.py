@@ -13,6 +13,7 @@ from alerting import dispatch, grid, heartbeats, logs, pipeline, reports
 from alerting.cli import fail, opened_store, watcher_of
 from alerting.config import Config, Watch
 from alerting.connectivity import Connectivity
+from alerting.overlay import in_force
 from alerting.prober import observe_once
 from alerting.settings import current
 from alerting.store import subjects
@@ -42,8 +43,9 @@ def run(name: str | None, due: bool, every: bool, no_notify: bool, as_json: bool
         fail("check run: name one check, or give --due or --all")
     settings = current()
     logs.set_up(settings, "cli")
-    config: Config = watcher_of(settings).config
+    declared: Config = watcher_of(settings).config
     with opened_store(settings):
+        config = in_force(declared)
         with reading():
             last = {subject: state.observation for subject, state in subjects.states().items()}
         chosen = _chosen(config, name, due, last)

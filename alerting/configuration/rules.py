@@ -7,9 +7,15 @@ from importlib.resources import files
 from typing import Any, Literal
 
 import probes
-from alerting.config import Route, Rule
-from alerting.configuration.parts import Declared
+import schemas
+from alerting.config import Config, Route, Rule
+from alerting.configuration.faults import Findings
+from alerting.configuration.impossible import check_rule
+from alerting.configuration.lines import Where, spell
+from alerting.configuration.parts import Declared, texts_of
+from alerting.configuration.references import CHANNEL_KINDS
 from alerting.configuration.values import seconds, seconds_of
+from schemas import Fault
 
 COOLDOWNS: Mapping[str, float] = {"cpu_high": 3600.0, "disk_high": 1800.0, "server_down": 300.0}
 """Seconds before a receiver is told again of the same trouble, by alert type; an hour for the rest."""
@@ -86,6 +92,32 @@ def rule_of(
         escalate_after_seconds=seconds_of(item, "escalate_after_seconds"),
         escalate_to=tuple(item.get("escalate_to", ())),
     )
+
+
+def faults(item: Mapping[str, Any], config: Config, organization: str) -> list[Fault]:
+    """What is wrong with a rule given to the API, as it would be told of one in the file: by pointers into it."""
+    found = schemas.faults("api/rule", item)
+    findings = Findings("")
+    check_rule((), item, findings)
+    for key in ("notify_channels", "escalate_to"):
+        for index, name in enumerate(texts_of(item, key)):
+            if not is_addressee(config, organization, name):
+                findings.add((key, index), f"not found: {spell(('channels', name))} is not declared")
+    for rule in config.rules:
+        named = (rule.name, rule.severity) == (item.get("name"), item.get("severity"))
+        if named and rule.managed_by != "default" and rule.organization == organization:
+            findings.add(("name",), "another rule has the same name and severity")
+    return [*found, *(Fault(_pointer(where), message) for where, message in findings.faults)]
+
+
+def is_addressee(config: Config, organization: str, name: str) -> bool:
+    """Whether a rule of the organization may name it: one of its channels, or a kind of channel."""
+    channel = config.channel_of.get(name)
+    return channel.organization == organization if channel is not None else name in CHANNEL_KINDS
+
+
+def _pointer(where: Where) -> str:
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in where)
 
 
 def _kinds(alert_type: str) -> tuple[str, ...]:

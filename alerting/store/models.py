@@ -146,6 +146,18 @@ class Notification(Table):
     why = peewee.TextField(default="")  # why it leaves when it does, or what holds it back now
 
 
+class Rule(Table):
+    """A rule that the API made: its keys as they were given."""
+
+    id = peewee.BigAutoField()
+    organization = peewee.TextField()
+    item = JSONText()
+    created_at = peewee.DoubleField()
+    created_by = peewee.TextField()
+    changed_at = peewee.DoubleField()
+    changed_by = peewee.TextField()
+
+
 class Flap(Table):
     """How restless a fingerprint is: the moments it changed at within the last hour, and the delay that runs."""
 
