@@ -104,7 +104,7 @@ def fingerprint(rule: Rule, watch: Watch) -> str:
 
 def applicable(config: Config, watch: Watch) -> tuple[Rule, ...]:
     """The rules put to this subject. A team's rule, even inactive, replaces the default of its type and severity."""
-    chosen = [rule for rule in config.rules if _concerns(rule, watch)]
+    chosen = [rule for rule in config.rules if concerns(rule, watch)]
     own = {(rule.alert_type, rule.severity) for rule in chosen if rule.managed_by != "default"}
     return tuple(
         rule
@@ -113,7 +113,8 @@ def applicable(config: Config, watch: Watch) -> tuple[Rule, ...]:
     )
 
 
-def _concerns(rule: Rule, watch: Watch) -> bool:
+def concerns(rule: Rule, watch: Watch) -> bool:
+    """Whether the rule is about the subject, another in its place or not."""
     if watch.sort == "hook" and not rule.subjects and rule.metric_name != REPORTED:
         return False  # of type `custom` and about everything: it must not take the place of those about reports
     patterns = rule.subjects or _SUBJECTS.get(rule.alert_type, ("*",))

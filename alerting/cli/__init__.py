@@ -22,6 +22,7 @@ _COMMANDS = {
     "check": "check",
     "info": "info",
     "alerts": "alerts",
+    "rules": "rules",
     "silence": "silence",
     "lock": "lock",
     "user": "accounts",

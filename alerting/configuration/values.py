@@ -15,6 +15,7 @@ _LARGEST_INTEGER = 2**63 - 1
 _PLACEHOLDER = re.compile(
     r"(?P<escape>\$\$\{)|\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^{}]*))?\}|(?P<open>\$\{)"
 )
+_SPAN = re.compile(r"[0-9]{1,8}(\.[0-9]{1,6})?[smhd]?")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
@@ -56,6 +57,11 @@ def seconds_of(item: Mapping[str, Any], key: str) -> float | None:
         return seconds(value)
     except (ValueError, IndexError):
         return None
+
+
+def span(text: str) -> float | None:
+    """A duration as a person types it, "90s", "7d" or seconds, in seconds; None where it is none."""
+    return seconds(text) if _SPAN.fullmatch(text) else None
 
 
 def _resolve(value: Any, where: Where, settings: Settings, findings: Findings) -> Any:

@@ -44,7 +44,7 @@ def test_the_default_rules_are_the_promised_ones() -> None:
     }
     assert found >= EXPECTED
     types = schemas.load("config")["$defs"]["alert_type"]["enum"]
-    assert {rule.alert_type for rule in default_rules()} == set(types) - {"custom"}
+    assert {rule.alert_type for rule in default_rules()} == set(types)
     assert all(rule.managed_by == "default" and rule.is_active and not rule.organization for rule in default_rules())
 
 

@@ -1,5 +1,6 @@
 """Rules by the API, told with Alice of acme, Bob who may only look, and Charlie of globex."""
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -7,8 +8,9 @@ import pytest
 
 import schemas
 from alerting import pipeline
+from alerting.notices import rfc3339
 from alerting.overlay import Overlay
-from alerting.store import rules
+from alerting.store import history, rules
 from alerting.store.database import reading, transaction
 from probes import Observation
 from tests.databases import database_url, store
@@ -38,6 +40,8 @@ RULE: dict[str, Any] = {
     "escalate_after_seconds": 900,
     "escalate_to": ["ops", "email"],
 }
+
+LEAST = {key: RULE[key] for key in ("name", "alert_type", "severity", "metric_name", "threshold")}
 
 
 def rule(*without: str, **more: Any) -> dict[str, Any]:
@@ -85,11 +89,10 @@ def test_a_rule_is_made_seen_changed_and_deleted(team: Team) -> None:
 
 
 def test_what_is_left_out_is_as_in_the_file(team: Team) -> None:
-    least = {key: RULE[key] for key in ("name", "alert_type", "severity", "metric_name", "threshold")}
-    made = team.client("alice").post(RULES, least).json
+    made = team.client("alice").post(RULES, LEAST).json
     assert (made["operator"], made["duration_seconds"], made["cooldown_seconds"]) == (">", 300, 3600)
     assert (made["failures"], made["of"], made["clear_threshold"], made["is_active"]) == (1, None, None, True)
-    timed = team.client("alice").post(RULES, {**least, "name": "Timed", "duration_seconds": "5m"}).json
+    timed = team.client("alice").post(RULES, {**LEAST, "name": "Timed", "duration_seconds": "5m"}).json
     assert timed["duration_seconds"] == 300
 
 
@@ -247,3 +250,52 @@ def test_a_rule_this_version_does_not_understand_harms_nobody(store: str) -> Non
     with reading():
         assert len(rules.listed()) == 1
     assert {one.name for one in overlay.over(CONFIG).rules} == {one.name for one in CONFIG.rules}
+
+
+# Backtest
+
+
+def observe(team: Team, *values: float, subject: str = "server/prod-1") -> None:
+    """A minute apart, up to now."""
+    config = replace(CONFIG, rules=())
+    for number, value in enumerate(reversed(values)):
+        at = NOW - 60.0 * number
+        watch = config.watch_of[subject]
+        with transaction():
+            history.open_series([watch])
+            one = Observation("ok", {"cpu_percent": value}, "", {}, subject, at)
+            history.append([history.row(watch, one, json.dumps(dict(one.values)))])
+
+
+def test_a_backtest_says_when_it_would_have_fired(team: Team) -> None:
+    alice = team.client("alice")
+    observe(team, 10, 70, 75, 20, 20)
+    made = alice.post(RULES, {**LEAST, "operator": ">=", "duration_seconds": 0}).json
+    answer = alice.post(f"{RULES}/{made['id']}/backtest?since=1h")
+    assert answer.status_code == 200, answer.text
+    found = answer.json
+    assert (found["fires"], found["messages"], found["firing_seconds"]) == (1, 2, 120)
+    assert (found["hours_before"], found["left_out"], found["rule"]["id"]) == (None, [], made["id"])
+    (subject,) = found["subjects"]
+    (fire,) = subject["fires"]
+    assert (subject["subject"], subject["looks"], fire["value"]) == ("server/prod-1", 5, 75)
+    assert (fire["started_at"], fire["ended_at"]) == (rfc3339(NOW - 180), rfc3339(NOW - 60))
+    ours = alice.post(f"{RULES}/default:High CPU:warning/backtest").json
+    assert (ours["fires"], [one["subject"] for one in ours["subjects"]]) == (0, ["server/prod-1"])
+    assert alice.post(f"{RULES}/{made['id']}/backtest?since=30d").json["hours_before"] is not None
+
+
+@pytest.mark.parametrize("since", ["", "yesterday", "0d", "-1d", "7 d", "400d", "1e3", "9" * 30])
+def test_a_backtest_of_no_time_is_refused(small_team: Team, since: str) -> None:
+    answer = small_team.client("alice").post(f"{RULES}/default:High CPU:warning/backtest?since={since}")
+    assert pointers(answer) == ["/since"]
+
+
+def test_a_backtest_of_what_is_not_there_or_not_ones_own(small_team: Team) -> None:
+    alice, charlie = small_team.client("alice"), small_team.client("charlie")
+    assert alice.post(f"{RULES}/17/backtest").status_code == 404
+    assert alice.post(f"{RULES}/config:Theirs:critical/backtest").status_code == 404
+    assert small_team.client().post(f"{RULES}/17/backtest").status_code == 401
+    subject = "/backtest?subject=check/website"
+    assert pointers(alice.post(f"{RULES}/default:High CPU:warning{subject}")) == ["/subject"]
+    assert pointers(charlie.post(f"{RULES}/config:Theirs:critical{subject}")) == ["/subject"]

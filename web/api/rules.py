@@ -1,18 +1,23 @@
 """Alert rules: those of the file, those everybody starts with, and those made here, which alone can be changed here."""
 
+import time
+from collections.abc import Iterator
 from typing import Any
 
-from flask import Blueprint, Response
+from flask import Blueprint, Response, request
 
-from alerting.config import Rule
+from alerting import retrospect
+from alerting.backtest import Tried
+from alerting.config import Rule, Watch
 from alerting.configuration.parts import text_of
 from alerting.configuration.rules import faults
+from alerting.configuration.values import span
 from alerting.notices import rfc3339
 from alerting.overlay import rule_from, with_rules
 from alerting.rules import identity
 from alerting.shown import rule_document
 from alerting.store import rules
-from alerting.store.database import taking_turns
+from alerting.store.database import reading, taking_turns
 from alerting.store.rules import Made
 from schemas import Fault
 from web.answers import answer, listed, organization_for
@@ -28,6 +33,7 @@ MANAGED_BY = ("config", "api", "default")
 MOST = 1000
 """Rules an organization may make."""
 
+_PATIENCE = 10.0  # seconds of looking back in one request; what is left is named
 _LARGEST_ID = 2**63 - 1
 _READ_ONLY = ("id", "managed_by", "created_at", "created_by", "changed_at", "changed_by")
 _ELSEWHERE = {
@@ -89,6 +95,43 @@ def delete(rule_id: str) -> Response:
     rules.remove(_changeable(rule_id).id)
     vedette().refresh_rules()
     return Response(status=204)
+
+
+@blueprint.post("/monitoring/alerts/rules/<path:rule_id>/backtest")
+@require(VIEW, connected=False)
+def backtest(rule_id: str) -> Response:
+    """When it would have fired, for how long, with how many messages. `since=7d`, `subject=server/prod-1` for one."""
+    with reading():
+        found, where, at = _visible(rule_id), known_caller().where(VIEW), now()
+    rule = rule_from(found) if isinstance(found, Made) else found
+    since = at - _since()
+    watches = retrospect.watches(vedette().watcher.config, rule, where)
+    if (subject := request.args.get("subject")) is not None:
+        watches = [watch for watch in watches if watch.subject == subject]
+        if not watches:
+            raise bad_input("the rule is not about this subject", [Fault("/subject", "not one it is about")])
+    tried = list(_tried(rule, watches, since, at))
+    left_out = [watch.subject for watch in watches[len(tried) :]]
+    return answer({**retrospect.document(rule, tried, since, at), "left_out": left_out})
+
+
+def _since() -> float:
+    """How far the caller wants to look back, in seconds."""
+    seconds = span(request.args.get("since", "7d"))
+    if seconds is None or not 0 < seconds <= retrospect.LONGEST:
+        said = f"a duration such as 12h, 7d or 30d, of at most {retrospect.LONGEST / 86400:.0f}d"
+        raise bad_input(f"the parameter since is {said}", [Fault("/since", f"expected {said}")])
+    return seconds
+
+
+def _tried(rule: Rule, watches: list[Watch], since: float, at: float) -> Iterator[Tried]:
+    """One subject after the other, for as long as a caller waits; others have their turn in between."""
+    begun = time.monotonic()
+    for watch in watches:
+        yield retrospect.tried(rule, watch, since, at)
+        if time.monotonic() - begun > _PATIENCE:
+            return
+        time.sleep(0)
 
 
 def _asked() -> Any:
