@@ -292,6 +292,8 @@ def handed_on(put: Sequence[Rule], breaches: Mapping[str, Breach]) -> Mapping[st
     What a rule had under way that is gone or edited goes on under the one that has its place: of the same name, or of
     the same severity and metric where it had fired. Otherwise every edit would end an alert whose trouble goes on.
     """
+    if not breaches:
+        return breaches
     keys = {key(rule) for rule in put}
     left = [name for name in breaches if name not in keys]
     if not left:
