@@ -11,12 +11,10 @@ from typing import cast
 
 from alerting import rules
 from alerting.config import Rule, Watch
+from alerting.routing import REMIND
 from alerting.rules import STATUS, Breach
 from alerting.samples import Rollup, Sample, Spread
 from probes import Observation, Status
-
-REMIND: Mapping[str, float] = {"critical": 14_400.0}
-"""Seconds until those who know are told again, where a rule does not say, by severity; never for the rest."""
 
 
 @dataclass(frozen=True, slots=True)

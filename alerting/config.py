@@ -161,7 +161,7 @@ class Rule:
 class Channel:
     """Where messages go. `settings` is what `schemas/channels/<kind>.json` describes and may hold secrets.
 
-    digest  what is not critical gathers, and leaves hourly as one message
+    digest  what it is told gathers, and leaves hourly as one message
     """
 
     name: str

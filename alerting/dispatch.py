@@ -10,12 +10,12 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import replace
 
-from alerting import channels, notices, own
+from alerting import channels, holds, notices, own
 from alerting.channels.outcome import DeliveryError, Receipt
 from alerting.config import Channel, Config
 from alerting.lifecycle import Alert
-from alerting.messages import Item, Message
-from alerting.routing import Due
+from alerting.messages import Item, Message, Reason
+from alerting.routing import STATE_AT_SENDING, Due
 from alerting.store import alerts, channel_states, events, outbox
 from alerting.store.channel_states import State
 from alerting.store.database import reading, taking_turns
@@ -32,6 +32,8 @@ TIMEOUT = 6.0
 LONGEST = 20.0
 """Seconds a delivery may take in all: far less than a lease."""
 
+_CROWD = 3  # messages that may wait for one that is paced before they leave as one
+_NAMED = 10  # of what depends on something, how many are named
 _FIRST_RETRY, _LAST_RETRY = 5.0, 600.0
 _TROUBLED_PAUSE = 5.0  # a provider in trouble is not asked for every row at once
 _SECOND_OPINION = 30.0  # whether it was the channel or that one message, another message will tell
@@ -43,14 +45,7 @@ Clock = Callable[[], float]
 def due_channels(config: Config, now: float) -> list[str]:
     """Channels that have something to say now."""
     with reading():
-        return outbox.due_channels(now, _suppressed(config))
-
-
-def _suppressed(config: Config) -> list[str]:
-    """Subjects whose parent is in trouble: the parent's message stands for theirs until it is mended."""
-    children = [watch for watch in config.watches if watch.parents]
-    troubled = alerts.troubled({parent for watch in children for parent in watch.parents})
-    return [watch.subject for watch in children if not troubled.isdisjoint(watch.parents)]
+        return outbox.due_channels(now, holds.held(config, now))
 
 
 def refresh(config: Config) -> None:
@@ -84,17 +79,29 @@ def deliver_next(config: Config, name: str, base_url: str, owner: str, clock: Cl
     channel = config.channel_of.get(name)
     with taking_turns():
         state = channel_states.get(name)
-        claims = outbox.claim(name, owner, now, CATCH_UP if state.rate_limited else 1, _suppressed(config))
+        claims = outbox.claim(name, owner, now, holds.held(config, now), _crowd(channel, state), CATCH_UP)
         told = alerts.many(one.alert for one in claims)
         first = bool(claims) and outbox.begins_thread(claims[0])
     # The message will speak of the alert as it is now, not as it was when the row was made: the ledger must know.
-    claims = [replace(one, severity=told[one.alert].severity) if one.alert in told else one for one in claims]
+    claims = [_as_it_is(one, told[one.alert]) if one.alert in told else one for one in claims]
     claims = _deliverable(claims, channel, told, now)
     if not claims or channel is None:
         return False
     message = _compose(config, claims, told, base_url, now, first)
     _deliver(config, channel, state, claims, message, clock)
     return True
+
+
+def _crowd(channel: Channel | None, state: State) -> int:
+    """How many messages may wait for this channel before they leave as one."""
+    if state.rate_limited:
+        return 1
+    return _CROWD if channel is not None and channel.kind in PACE else CATCH_UP
+
+
+def _as_it_is(one: Claim, alert: Alert) -> Claim:
+    over = alert.resolved_at is not None if one.reason in STATE_AT_SENDING else one.reason == "resolved"
+    return replace(one, severity=alert.severity, state="resolved" if over else "triggered")
 
 
 def _deliverable(claims: list[Claim], channel: Channel | None, told: dict[int, Alert], now: float) -> list[Claim]:
@@ -162,7 +169,7 @@ def _record_success(
             own.observe(config, _part(channel), None, now, [channel.organization])
         outbox.delivered(claims, receipt.provider_id, now)
         outbox.attempted(claims, started, now - started, "delivered", "", refused)
-        pause, more = now + PACE.get(channel.kind, 0.0), len(claims) == CATCH_UP
+        pause, more = now + PACE.get(channel.kind, 0.0), len(claims) >= CATCH_UP
         channel_states.put(channel.name, State(pause, more and state.rate_limited, fingerprint=_fingerprint(channel)))
         events.append([_notice("notification.sent", channel, claims, message.reason)], now)
     if refused:
@@ -237,11 +244,12 @@ def _compose(
     config: Config, claims: Sequence[Claim], told: dict[int, Alert], base_url: str, now: float, first: bool
 ) -> Message:
     newest = told[claims[0].alert]
+    covered = _covered(config, [told[one.alert] for one in claims])
     # Two installations may write to one mailbox, so that a bare number would name two messages.
     thread = f"alert-{newest.id}-{int(newest.triggered_at * 1000)}"
     return Message(
-        reason=claims[0].reason if len(claims) == 1 else "catch_up",  # type: ignore[arg-type]
-        items=tuple(_item(told[one.alert], one, base_url) for one in claims),
+        reason=_reason(claims),
+        items=tuple(_item(told[one.alert], one, base_url, covered.get(one.alert, "")) for one in claims),
         service=config.service.name,
         timezone=config.service.timezone,
         at=now,
@@ -253,11 +261,47 @@ def _compose(
     )
 
 
-def _item(alert: Alert, one: Claim, base_url: str) -> Item:
+def _reason(claims: Sequence[Claim]) -> Reason:
+    """Why the message leaves: what is gathered for the hour, for a group, or because the channel could not keep up."""
+    if all(one.digest for one in claims):
+        return "digest"
+    if len({one.group or str(one.id) for one in claims}) > 1:
+        return "catch_up"
+    return claims[0].reason  # type: ignore[return-value]
+
+
+def _covered(config: Config, found: Sequence[Alert]) -> dict[int, str]:
+    """What each alert stands for beside its own subject: nobody is told of those while it is open."""
+    troubles = {alert.subject: alert.id for alert in found if alert.severity == "critical" and not alert.resolved_at}
+    names: dict[int, list[str]] = {}
+    for watch in config.watches if troubles else ():
+        for parent in troubles.keys() & set(watch.parents):
+            names.setdefault(troubles[parent], []).append(watch.subject.replace("/", " "))
+    return {alert: f"Stands for what depends on it too: {_listed(children)}." for alert, children in names.items()}
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more
+
+
+def _note(one: Claim, covered: str) -> str:
+    """One more thing to say of an alert: why somebody is reminded of it, or what it stands for."""
+    kind, _, rest = one.change.partition(":")
+    if kind == "unacknowledged":
+        return f"The acknowledgement by {rest.partition(':')[2]} has run out."
+    if kind == "unsnoozed":
+        return "The snooze is over."
+    if kind == "escalated_to":
+        return "Nobody has acknowledged it."
+    return covered
+
+
+def _item(alert: Alert, one: Claim, base_url: str, covered: str) -> Item:
     return Item(
         alert_id=alert.id,
         fingerprint=alert.fingerprint,
-        told="resolved" if one.reason == "resolved" else "triggered",
+        told=one.state,  # type: ignore[arg-type]
         severity=alert.severity,
         title=alert.title,
         message=alert.message,
@@ -274,6 +318,10 @@ def _item(alert: Alert, one: Claim, base_url: str) -> Item:
         resolved_at=alert.resolved_at,
         occurrences=alert.occurrences,
         link=f"{base_url}/alerts/{alert.id}",
+        labels=alert.labels,
+        acknowledged_by=alert.acknowledged_by,
+        acknowledged_until=alert.acknowledged_until,
+        note=_note(one, covered) if one.state != "resolved" else "",
     )
 
 

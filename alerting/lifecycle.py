@@ -8,7 +8,10 @@ from alerting import messages, rules
 from alerting.config import Rule, Watch
 from alerting.rules import Breach
 
-Move = Literal["triggered", "escalated", "eased", "continued", "resolved", "released"]
+Move = Literal["triggered", "escalated", "eased", "continued", "resolved", "released", "acknowledged"]
+
+ACKNOWLEDGED_FOR = 4 * 3600.0
+"""Seconds an acknowledgement lasts where nothing else is said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +98,20 @@ def resolve(alert: Alert, now: float, by: str | None, hold: float | None = None)
     return replace(alert, status="resolved", resolved_at=now, resolved_by=by, held_until=held_until)
 
 
-def acknowledge(alert: Alert, now: float, by: str) -> Alert:
-    """The alert, seen by a person."""
-    return replace(alert, status="acknowledged", acknowledged_at=now, acknowledged_by=by)
+def acknowledge(alert: Alert, now: float, by: str, until: float) -> Alert:
+    """The alert, seen by a person, who is taken at their word until then."""
+    return replace(alert, status="acknowledged", acknowledged_at=now, acknowledged_by=by, acknowledged_until=until)
+
+
+def unacknowledge(alert: Alert) -> Alert:
+    """The alert, wanting a person again."""
+    nobody = replace(alert, acknowledged_at=None, acknowledged_by=None, acknowledged_until=None)
+    return replace(nobody, status="triggered", escalated_at=None)
+
+
+def snooze(alert: Alert, until: float | None) -> Alert:
+    """The alert, of whose going on nobody is told until then; None: from now on again."""
+    return replace(alert, snoozed_until=until)
 
 
 def _release(held: Alert) -> Change:
@@ -142,6 +156,5 @@ def _continue(alert: Alert, rule: Rule, breach: Breach) -> Change:
     )
     risen = rules.rank(rule.severity) - rules.rank(alert.severity)
     if risen > 0:  # worse than what was acknowledged: it wants a person again
-        seen = replace(seen, status="triggered", acknowledged_at=None, acknowledged_by=None)
-        return Change("escalated", seen, rule)
+        return Change("escalated", unacknowledge(seen), rule)
     return Change("eased" if risen < 0 else "continued", seen, rule)

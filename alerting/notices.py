@@ -32,10 +32,15 @@ def rfc3339(at: float | None) -> str | None:
 def changed(change: Change) -> list[NewEvent]:
     """The events of an alert's change. A severity that rose is an `alert_triggered` of the same alert."""
     if change.move in ("triggered", "escalated"):
-        return [NewEvent("alert_triggered", triggered_data(change.alert), change.alert.organization)]
+        return [triggered(change.alert)]
     if change.move == "resolved":
         return [_resolved(change.alert)]
-    return []
+    return [acknowledged(change.alert)] if change.move == "acknowledged" else []
+
+
+def triggered(alert: Alert) -> NewEvent:
+    """It wants a person, or wants one again."""
+    return NewEvent("alert_triggered", triggered_data(alert), alert.organization)
 
 
 def triggered_data(alert: Alert) -> dict[str, Any]:

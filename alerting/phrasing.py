@@ -62,6 +62,11 @@ def moment(at: float, zone: str) -> str:
     return f"{local.day} {local:%b %Y, %H:%M %Z}"
 
 
+def clock(at: float) -> str:
+    """Epoch seconds as a decision's line has them, which whoever shows it puts into a zone: "2026-11-21T02:19:00Z"."""
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 def counted(number: int, noun: str) -> str:
     """ "1 alert", "3 alerts"."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

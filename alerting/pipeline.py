@@ -5,13 +5,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import isfinite
 
-from alerting import hooked, lifecycle, messages, notices, routing, rules
+from alerting import channels, flapping, hooked, lifecycle, messages, notices, routing, rules
 from alerting.config import Config, Rule, Watch
 from alerting.lifecycle import Alert, Change, Finding
-from alerting.phrasing import one_line
+from alerting.phrasing import clock, duration, one_line
+from alerting.routing import Addressee, Circumstances, Due, Plan, Restless
 from alerting.rules import Breach
-from alerting.store import alerts, baselines, events, history, outbox, subjects
+from alerting.store import alerts, baselines, decisions, events, flaps, history, outbox, subjects
 from alerting.store.database import encoded, reading, taking_turns
+from alerting.store.decisions import Decision
 from alerting.store.events import NewEvent
 from alerting.store.subjects import State
 from probes import Observation
@@ -36,6 +38,7 @@ class _Judged:
 
     changes: tuple[Change, ...]
     breaches: Mapping[tuple[str, str], Breach | None]
+    lines: tuple[Decision, ...] = ()
 
 
 def ingest(config: Config, observations: Sequence[Observation], now: float, only_observe: bool = False) -> int:
@@ -68,10 +71,14 @@ def own_watch(config: Config, name: str, organization: str) -> Watch:
 def tick(config: Config, now: float) -> int:
     """Confirm waits that have run out although nothing newer was seen. How many alerts changed."""
     with taking_turns():
-        states = subjects.states(subjects.subjects_breaching())
-        held = [(_watch(config, name, state), state) for name, state in states.items()]
-        fresh = [(watch, state.observation) for watch, state in held if watch and _fresh(watch, state, now)]
-        return _judge_all(config, fresh, {}, now, advance=False)
+        return _judge_again(config, subjects.subjects_waiting(), now)
+
+
+def _judge_again(config: Config, names: set[str], now: float) -> int:
+    """Put the rules as they are now to what was last seen of these subjects."""
+    held = [(_watch(config, name, state), state) for name, state in subjects.states(names).items()]
+    fresh = [(watch, state.observation) for watch, state in held if watch and _fresh(watch, state, now)]
+    return _judge_all(config, fresh, {}, now, advance=False)
 
 
 def mark_stale(config: Config, now: float, acting_since: float) -> int:
@@ -103,7 +110,8 @@ def _unobserved(names: Sequence[str], now: float) -> list[Observation]:
 def reconcile(config: Config, now: float) -> int:
     """Resolve the alerts whose subject or rule is gone from the configuration. How many.
 
-    And tell the end to whoever was told a beginning and, by whatever accident, not its end.
+    What fires by rules that have changed is judged by them as they are now. And whoever was told a beginning and, by
+    whatever accident, not its end, is told that.
     """
     with taking_turns():
         gone = [alert for alert in alerts.unresolved() if _orphaned(config, alert, now)]
@@ -115,19 +123,42 @@ def reconcile(config: Config, now: float) -> int:
         subjects.forget(left)
         baselines.forget(left)
         _commit(config, changes, [], now)
+        _judge_again(config, subjects.subjects_breaching() - subjects.subjects_waiting(), now)
         outbox.tell_ends(config.channel_of, now)
     return len(gone)
 
 
-def acknowledge(config: Config, alert_id: int, by: str, now: float) -> Alert | None:
-    """Acknowledge an alert for a person; the alert, or None where there is none. A resolved one stays as it is."""
+def acknowledge(config: Config, alert_id: int, by: str, now: float, until: float | None = None) -> Alert | None:
+    """Acknowledge an alert for a person, until then (4 hours otherwise); the alert, or None where there is none.
+
+    A resolved one stays as it is, and so does one that is acknowledged already, unless a later end is asked for.
+    """
     with taking_turns():
         alert = alerts.get(alert_id)
-        if alert is None or alert.status != "triggered":
+        if alert is None or alert.resolved_at is not None:
             return alert
-        seen = alerts.save(lifecycle.acknowledge(alert, now, by))
-        events.append([notices.acknowledged(seen)], now)
+        if alert.status == "acknowledged" and (until is None or (alert.acknowledged_until or 0) >= until):
+            return alert
+        until = now + lifecycle.ACKNOWLEDGED_FOR if until is None else until
+        seen = lifecycle.acknowledge(alert, now, by, until)
+        lines = [decisions.about(seen, "acknowledged", f"acknowledged by {by} until {clock(until)}", now)]
+        _commit(config, [Change("acknowledged", seen, _rule_of(config, alert))], [], now, lines)
         return seen
+
+
+def snooze(config: Config, alert_id: int, by: str, until: float, now: float) -> Alert | None:
+    """Tell nobody that an alert goes on before `until`; the alert, or None where there is none.
+
+    A resolved one stays as it is.
+    """
+    with taking_turns():
+        alert = alerts.get(alert_id)
+        if alert is None or alert.resolved_at is not None:
+            return alert
+        snoozed = alerts.save(lifecycle.snooze(alert, until))
+        outbox.drop([row.id for row in outbox.waiting(alert.fingerprint) if row.reason == "reminder"], "snoozed", now)
+        decisions.append([decisions.about(snoozed, "snoozed", f"snoozed by {by} until {clock(until)}", now)])
+        return snoozed
 
 
 def resolve(config: Config, alert_id: int, by: str, now: float) -> Alert | None:
@@ -140,6 +171,105 @@ def resolve(config: Config, alert_id: int, by: str, now: float) -> Alert | None:
         hold = rule.cooldown_seconds if rule is not None else 3600.0
         _commit(config, [Change("resolved", lifecycle.resolve(alert, now, by, hold), rule)], [], now)
         return alerts.get(alert_id)
+
+
+def keep_time(config: Config, now: float) -> int:
+    """Do what is due by nothing but time: reminders, escalations, the ends of acknowledgements, snoozes and flapping.
+
+    How many things were done.
+    """
+    with taking_turns():
+        done = _end_acknowledgements(config, now) + _end_snoozes(config, now) + _settle(config, now)
+        return done + _escalate(config, now) + _remind(config, now)
+
+
+def _end_acknowledgements(config: Config, now: float) -> int:
+    over = alerts.acknowledged_until(now)
+    for alert in over:
+        again = alerts.save(lifecycle.unacknowledge(alert))
+        words = f"the acknowledgement by {alert.acknowledged_by} has run out"
+        decisions.append([decisions.about(again, "unacknowledged", words, now)])
+        _call_again(config, again, f"unacknowledged:{alert.acknowledged_until:.3f}:{alert.acknowledged_by}", now)
+        events.append([notices.triggered(again)], now)
+    return len(over)
+
+
+def _end_snoozes(config: Config, now: float) -> int:
+    over = alerts.snoozed_until(now)
+    for alert in over:
+        again = alerts.save(lifecycle.snooze(alert, None))
+        decisions.append([decisions.about(again, "unsnoozed", "the snooze is over", now)])
+        if again.status == "triggered":
+            _call_again(config, again, f"unsnoozed:{alert.snoozed_until:.3f}", now)
+    return len(over)
+
+
+def _call_again(config: Config, alert: Alert, change: str, now: float) -> None:
+    """Remind whoever knows of it, where nothing else waits to be told them; critical ones, or as the rule wishes."""
+    rule = _rule_of(config, alert)
+    if change.startswith("unacknowledged") and routing.remind_after(alert, rule) is None:
+        return
+    waiting = {row.channel for row in outbox.waiting(alert.fingerprint)}
+    told = outbox.told(alert.fingerprint)
+    knowing = [name for name, last in told.items() if last.state == "triggered" and name not in waiting]
+    _remind_of(config, alert, [(name, told[name].digest, change) for name in knowing], now)
+
+
+def _remind(config: Config, now: float) -> int:
+    wishes = [rule.remind_seconds for rule in config.rules if rule.remind_seconds]
+    rows = outbox.believing(min([*wishes, *routing.REMIND.values()]), now)
+    found = alerts.many({alert for alert, _ in rows})
+    done = 0
+    for alert_id, told in rows:
+        alert = found[alert_id]
+        after = routing.remind_after(alert, _rule_of(config, alert))
+        if after is not None and now >= told.at + after:
+            _remind_of(config, alert, [(told.channel, told.digest, f"reminder:{told.at:.3f}")], now)
+            done += 1
+    return done
+
+
+def _remind_of(config: Config, alert: Alert, to: Iterable[tuple[str, bool, str]], now: float) -> None:
+    due = [
+        Due(name, "reminder", change, routing.next_hour(now) if digest else now, digest)
+        for name, digest, change in to
+        if name in config.channel_of
+    ]
+    _write(alert, Plan(tuple(due)), now)
+
+
+def _escalate(config: Config, now: float) -> int:
+    if not any(rule.escalate_to for rule in config.rules) and not any(route.escalate_to for route in config.routes):
+        return 0
+    done = 0
+    for alert in alerts.unanswered():
+        wanted = routing.escalation(config, alert, _rule_of(config, alert))
+        if wanted is None or now < alert.triggered_at + wanted[0]:
+            continue
+        escalated = alerts.save(replace(alert, escalated_at=now))
+        change = f"escalated_to:{now:.3f}"
+        _write(escalated, Plan(tuple(Due(one.channel, "escalated", change, now) for one in wanted[1])), now)
+        names = ", ".join(one.channel for one in wanted[1])
+        words = f"nobody acknowledged it for {duration(wanted[0])}: {names} told as well"
+        decisions.append([decisions.about(escalated, "escalated_to", words, now)])
+        done += 1
+    return done
+
+
+def _settle(config: Config, now: float) -> int:
+    steady = flaps.steady(now)
+    for flap in steady:
+        flaps.forget(flap.fingerprint)
+        alert = alerts.newest(flap.fingerprint)
+        if alert is None or flap.since is None:
+            continue
+        rule = _rule_of(config, alert)
+        at = _circumstances(config, alert, rule, (), now, "")
+        plan = routing.settled(alert, flap.since, routing.addressees(config, alert, rule), at)
+        kept = [one for one in plan.due if one.channel in config.channel_of]
+        decisions.append([decisions.about(alert, "settled", f"steady for {duration(flap.delay)}", now)])
+        _write(alert, replace(plan, due=tuple(kept)), now)
+    return len(steady)
 
 
 def _ingest(config: Config, watched: list[tuple[Watch, Observation]], now: float, only_observe: bool) -> int:
@@ -209,16 +339,18 @@ def _judge_all(
     under_way = subjects.breaches(names)
     standing = {alert.fingerprint: alert for alert in alerts.standing(names, now)}
     changes: list[Change] = []
+    lines: list[Decision] = []
     after: dict[tuple[str, str], Breach | None] = dict.fromkeys(under_way)  # those of rules gone since then end
     rows = _by_subject(under_way.values(), only_observe)
     for watch, observation in news:
         judged = _judge(config, watch, observation, rows.get(watch.subject, {}), standing, now, advance)
         changes += [one for one in judged.changes if not (only_observe and one.move in ("triggered", "escalated"))]
         after.update(_not_begun(judged.breaches, rows.get(watch.subject, {})) if only_observe else judged.breaches)
+        lines += judged.lines if not only_observe else []
     subjects.keep_breaches(under_way, after)
     seen = [notice for watch, one in news for notice in notices.observed(watch, one, before.get(watch.subject))]
     told = [one for one in changes if advance or one.move != "continued"]  # a tick saw nothing new: no occurrence
-    _commit(config, told, seen if advance else [], now)
+    _commit(config, told, seen if advance else [], now, lines)
     return len([one for one in told if one.move != "continued"])
 
 
@@ -253,18 +385,21 @@ def _judge(
     at = min(now, observation.at) if advance else now  # late ones must not count the time they were on their way
     put = rules.applicable(config, watch)
     before = rules.handed_on(put, under_way)
+    lines: list[Decision] = []
     for rule in put:
-        key = rules.key(rule)
+        key, name = rules.key(rule), rules.fingerprint(rule, watch)
         breach = rules.judge(rule, watch, before.get(key), observation, at, advance)
         breaches[key, watch.subject] = breach
-        by_fingerprint.setdefault(rules.fingerprint(rule, watch), []).append((rule, breach))
+        by_fingerprint.setdefault(name, []).append((rule, breach))
+        if name not in standing and (words := rules.waits(rule, watch, before.get(key), breach)):
+            lines.append(Decision(now, watch.organization, watch.subject, name, None, None, *words))
     findings = {name: _finding(pairs, observation) for name, pairs in by_fingerprint.items()}
     title = messages.alert_title
     changes = [
         lifecycle.step(standing.get(name), finding, watch, title(finding.rule.alert_type, watch.name), now)
         for name, finding in findings.items()
     ]
-    return _Judged(tuple(one for one in changes if one is not None), breaches)
+    return _Judged(tuple(one for one in changes if one is not None), breaches, tuple(lines))
 
 
 def _finding(pairs: Sequence[tuple[Rule, Breach | None]], observation: Observation) -> Finding:
@@ -277,14 +412,34 @@ def _finding(pairs: Sequence[tuple[Rule, Breach | None]], observation: Observati
     return Finding(rule, seen, bool(holding), known)
 
 
-def _commit(config: Config, changes: Iterable[Change], seen: Sequence[NewEvent], now: float) -> None:
-    """Store changes, what each channel is due for them, and, last of all, the events."""
+def _commit(
+    config: Config, changes: Iterable[Change], seen: Sequence[NewEvent], now: float, lines: Iterable[Decision] = ()
+) -> None:
+    """Store changes, what each channel is due for them, why, and, last of all, the events."""
     told: list[NewEvent] = []
+    why = list(lines)
     for change in changes:
         stored = replace(change, alert=alerts.save(_counted(change, now)))
+        why += _reasons(stored, now)
+        decisions.append(why)
+        why.clear()
         _enqueue(config, stored, now)
         told += notices.changed(stored)
+    decisions.append(why)
     events.append([*seen, *told], now)
+
+
+def _reasons(change: Change, now: float) -> list[Decision]:
+    """What is to be written down of a change."""
+    alert = change.alert
+    words = {
+        "triggered": f"{alert.severity}: {alert.reason}; since {clock(alert.started_at)}",
+        "escalated": f"now {alert.severity}: {alert.reason}",
+        "eased": f"now {alert.severity} only: told with the next message",
+        "resolved": f"resolved by {alert.resolved_by}" if alert.resolved_by else f"resolved: {alert.message}",
+        "released": "the trouble that was resolved by hand has ended",
+    }
+    return [decisions.about(alert, change.move, words[change.move], now)] if change.move in words else []
 
 
 def _counted(change: Change, now: float) -> Alert:
@@ -297,20 +452,64 @@ def _counted(change: Change, now: float) -> Alert:
 
 
 def _enqueue(config: Config, change: Change, now: float) -> None:
-    if change.move not in ("triggered", "escalated", "resolved"):
+    if change.move not in ("triggered", "escalated", "resolved", "acknowledged"):
         return
     alert, rule = change.alert, change.rule
-    plan = routing.plan(
-        change,
-        routing.channels_for(config, alert, rule),
-        outbox.told(alert.fingerprint),
-        outbox.waiting(alert.id),
-        now,
-        rule.cooldown_seconds if rule is not None else 0.0,
-        _patience(config, alert.subject),
-    )
-    outbox.drop(plan.dropped, f"overtaken: {change.move}", now)
+    to = routing.addressees(config, alert, rule)
+    if change.move == "acknowledged":
+        told = outbox.told(alert.fingerprint)
+        to = tuple(Addressee(name) for name in told if name in config.channel_of)
+        to = tuple(one for one in to if channels.edits(config.channel_of[one.channel]))
+    restless = _restless(change, now)
+    if restless == "begins":
+        words = "it changes too often: one message says so, the next comes when it has been steady"
+        decisions.append([decisions.about(alert, "flapping", words, now)])
+    at = _circumstances(config, alert, rule, to, now, restless)
+    plan = routing.plan(change, to, at)
+    if change.move == "triggered" and not plan.due and not restless:
+        decisions.append([decisions.about(alert, "nobody", "no channel is told of this: it is in the app only", now)])
+    _write(alert, plan, now, change.move)
+
+
+def _write(alert: Alert, plan: Plan, now: float, move: str = "") -> None:
+    """Bring a plan into the outbox, and say why each message leaves when it does."""
+    outbox.drop(plan.dropped, f"overtaken: {move}", now)
+    outbox.hurry(plan.hurried, now)
     outbox.enqueue(alert, plan.due, now)
+    decisions.append(
+        decisions.about(
+            alert, "queued", f"{one.reason} for {one.channel}: {one.why or 'leaves at once'}", now, one.channel
+        )
+        for one in plan.due
+    )
+
+
+def _circumstances(
+    config: Config, alert: Alert, rule: Rule | None, to: Iterable[Addressee], now: float, restless: Restless
+) -> Circumstances:
+    groups = {(one.channel, one.group) for one in to if one.group is not None and one.group_wait}
+    return Circumstances(
+        told=outbox.told(alert.fingerprint),
+        waiting=outbox.waiting(alert.fingerprint),
+        now=now,
+        cooldown=rule.cooldown_seconds if rule is not None else 0.0,
+        patience=_patience(config, alert.subject),
+        gathering=outbox.gathering(groups, now),
+        restless=restless,
+    )
+
+
+def _restless(change: Change, now: float) -> Restless:
+    """Whether the change's fingerprint flaps, this change counted. What people and edits do is no restlessness."""
+    flap = flaps.get(change.alert.fingerprint)
+    observed = change.rule is not None and change.alert.resolved_by is None
+    if not observed or change.move not in ("triggered", "resolved"):
+        return "goes on" if flap.since is not None else ""
+    after = flapping.changed(flap, now, change.rule.flap_delay_seconds if change.rule is not None else 0.0)
+    flaps.put(after)
+    if after.since is None:
+        return ""
+    return "goes on" if flap.since is not None else "begins"
 
 
 def _patience(config: Config, subject: str) -> float:

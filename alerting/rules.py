@@ -9,6 +9,7 @@ from math import isfinite
 from operator import eq, ge, gt, le, lt, ne
 
 from alerting.config import SEVERITIES, Config, Rule, Watch
+from alerting.phrasing import clock, duration
 from probes import Observation
 
 OPERATORS: Mapping[str, Callable[[float, float], bool]] = {">": gt, "<": lt, ">=": ge, "<=": le, "==": eq, "!=": ne}
@@ -165,10 +166,11 @@ def judge(
     after = advance(rule, breach, observation) if is_new else standing(rule, breach)
     if after is None:
         return None
+    if value_of(observation, rule.metric_name) is None:
+        return after  # what nobody could tell raises nothing and ends nothing
     if not after.fired and confirmed(rule, watch, after, now):
         after = replace(after, fired=True)
-    known = value_of(observation, rule.metric_name) is not None
-    return _ended(rule, after) if known and is_over(rule, after, now) else after
+    return _ended(rule, after) if is_over(rule, after, now) else after
 
 
 def advance(rule: Rule, breach: Breach | None, observation: Observation) -> Breach | None:
@@ -266,7 +268,9 @@ def asked(rule: Rule, watch: Watch) -> int:
 
 def is_over(rule: Rule, breach: Breach, now: float) -> bool:
     """Whether a condition that fired has been over for as long as the rule keeps firing."""
-    return breach.cleared_at is not None and now - breach.cleared_at >= rule.keep_firing_seconds
+    if breach.cleared_at is None:
+        return False
+    return not rule.keep_firing_seconds or now - breach.cleared_at >= rule.keep_firing_seconds
 
 
 def _ended(rule: Rule, breach: Breach) -> Breach | None:
@@ -307,6 +311,26 @@ def handed_on(put: Sequence[Rule], breaches: Mapping[str, Breach]) -> Mapping[st
         if heir not in handed and (found := [*named, *placed]):
             handed[heir] = replace(breaches[found[0]], rule=heir)
     return handed
+
+
+def waits(rule: Rule, watch: Watch, before: Breach | None, breach: Breach | None) -> tuple[str, str] | None:
+    """What is to be written down of a condition that holds and is not confirmed: a word for machines, and a sentence.
+
+    Once when it begins, at each look while looks are counted, and when it ends without having been confirmed.
+    """
+    if breach is None:
+        if before is None or before.fired:
+            return None
+        return "ended", f"{rule.name} ({rule.severity}): over after {duration(before.last_at - before.started_at)}"
+    if breach.fired or (before is not None and before.count == breach.count):
+        return None
+    wanted = asked(rule, watch)
+    waiting = [f"look {breach.count} of {wanted}"] if breach.count < wanted else []
+    if before is None and rule.duration_seconds:
+        until = clock(breach.started_at + rule.duration_seconds)
+        waiting.append(f"must hold for {duration(rule.duration_seconds)}, until {until}")
+    said = f"{rule.metric_name} {breach.value:g} {rule.operator} {rule.threshold:g}" if breach.value is not None else ""
+    return ("waiting", f"{rule.name} ({rule.severity}): {said}: {'; '.join(waiting)}") if waiting else None
 
 
 def worst(breaches: Iterable[tuple[Rule, Breach]]) -> tuple[Rule, Breach] | None:

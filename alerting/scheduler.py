@@ -13,7 +13,7 @@ from typing import Any
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 
-from alerting import dispatch, heartbeats, own, pipeline, reports
+from alerting import dispatch, heartbeats, holds, own, pipeline, reports
 from alerting.announcer import Announcer
 from alerting.config import Config
 from alerting.configuration.reader import ConfigWatcher
@@ -25,7 +25,9 @@ from alerting.settings import Settings
 from alerting.store import (
     alerts,
     baselines,
+    decisions,
     events,
+    flaps,
     history,
     locks,
     maintenance,
@@ -55,6 +57,8 @@ _JUMP = 5.0  # seconds the wall clock may move against the monotonic one before 
 _BREATH = 0.01  # seconds the database is left to others between two histories
 _EVENTS_KEPT = 7 * 86400.0
 _ALERTS_KEPT = 400 * 86400.0
+_DECISIONS_KEPT = 30 * 86400.0
+_FLAPS_KEPT = 86400.0
 
 
 def run(settings: Settings, watcher: ConfigWatcher) -> int:
@@ -204,6 +208,7 @@ class Acting:
         return [
             (self._tick, TICK),
             (self._judge_waits, 1.0),
+            (self._keep_time, 1.0),
             (self._judge_heartbeats, 1.0),
             (self._reload, 2.0),
             (self._settle, 60.0),
@@ -238,6 +243,12 @@ class Acting:
         if pipeline.tick(config, now) + pipeline.mark_stale(config, now, self._looking_since):
             self._dispatcher.hint()
         self._judged_at = now
+
+    def _keep_time(self) -> None:
+        config, now = self._config(), time.time()
+        if pipeline.keep_time(config, now):
+            self._dispatcher.hint()
+        holds.note(config, now)
 
     def _judge_heartbeats(self) -> None:
         if heartbeats.judge_due(self._config(), time.time()):
@@ -294,6 +305,9 @@ class Acting:
             notes.prune()
             silences.prune(now - _ALERTS_KEPT)
             maintenance.prune(now - _ALERTS_KEPT)
+        with transaction():
+            decisions.prune(now - _DECISIONS_KEPT)
+            flaps.prune(now - _FLAPS_KEPT)
         tokens.prune(now)
         heartbeats.prune(now)
         reports.forget(now)

@@ -60,7 +60,7 @@ def _through(config: Config, channel: Channel, base_url: str) -> list[Leg]:
     resolved = lifecycle.resolve(alert, time.time(), "drill")
     with taking_turns():
         alerts.save(resolved)
-        outbox.drop([row.id for row in outbox.waiting(alert.id)], "the drill is over", time.time())
+        outbox.drop([row.id for row in outbox.waiting(alert.fingerprint)], "the drill is over", time.time())
     if not triggered.delivered:
         return [triggered]
     return [triggered, _send(config, channel, resolved, Due(channel.name, "resolved", "resolved", now), base_url)]

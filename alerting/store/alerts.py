@@ -6,7 +6,7 @@ from dataclasses import fields, replace
 from typing import Any
 
 from alerting.lifecycle import Alert as AlertValue
-from alerting.store.database import among, database, encoded, execute, is_sqlite
+from alerting.store.database import among, encoded, execute, insert
 from alerting.store.models import Alert
 
 _NAMES = tuple(field.name for field in fields(AlertValue))
@@ -33,6 +33,28 @@ def unresolved() -> list[AlertValue]:
     return [value(row) for row in Alert.select().where(Alert.resolved_at.is_null())]
 
 
+def acknowledged_until(now: float) -> list[AlertValue]:
+    """The open alerts whose acknowledgement has run out by then."""
+    return [value(row) for row in Alert.select().where(Alert.resolved_at.is_null() & (Alert.acknowledged_until <= now))]
+
+
+def snoozed_until(now: float) -> list[AlertValue]:
+    """The open alerts whose snooze is over by then."""
+    return [value(row) for row in Alert.select().where(Alert.resolved_at.is_null() & (Alert.snoozed_until <= now))]
+
+
+def unanswered() -> list[AlertValue]:
+    """The open alerts nobody has acknowledged or put off, and of which nobody else was told for that reason."""
+    query = Alert.select().where(Alert.resolved_at.is_null() & (Alert.status == "triggered"))
+    return [value(row) for row in query.where(Alert.escalated_at.is_null() & Alert.snoozed_until.is_null())]
+
+
+def newest(fingerprint: str) -> AlertValue | None:
+    """The newest alert of a fingerprint, or None."""
+    row = Alert.select().where(Alert.fingerprint == fingerprint).order_by(Alert.id.desc()).first()
+    return None if row is None else value(row)
+
+
 def troubled(subjects: Collection[str]) -> set[str]:
     """Those of the subjects that have an unresolved critical alert: less than that explains nobody's failure."""
     if not subjects:
@@ -52,16 +74,8 @@ def save(alert: AlertValue) -> AlertValue:
         changed = ", ".join(f"{name} = ?" for name in columns)
         execute(f"update alert set {changed} where id = ?", [*columns.values(), alert_id])  # noqa: S608
         return alert
-    return replace(alert, id=_insert(columns))
-
-
-def _insert(columns: dict[str, Any]) -> int:
-    """Plain SQL: `labels` is JSON text already."""
     names, marks = ", ".join(columns), among(columns)
-    sql = f"insert into alert ({names}) values ({marks})"  # noqa: S608
-    if not is_sqlite():
-        return int(execute(f"{sql} returning id", list(columns.values()))[0][0])
-    return int(database.execute_sql(sql, list(columns.values())).lastrowid)
+    return replace(alert, id=insert(f"insert into alert ({names}) values ({marks})", list(columns.values())))  # noqa: S608
 
 
 def _decoded(row: Sequence[Any]) -> AlertValue:
@@ -82,9 +96,9 @@ def many(ids: Iterable[int]) -> dict[int, AlertValue]:
 
 def last_resolved(fingerprint: str) -> AlertValue | None:
     """The newest resolved alert of a fingerprint, or None."""
-    rows = Alert.select().where((Alert.fingerprint == fingerprint) & Alert.resolved_at.is_null(False))
-    row = rows.order_by(Alert.id.desc()).first()
-    return None if row is None else value(row)
+    mine = f"select {_COLUMNS} from alert where fingerprint = ? and resolved_at is not null"  # noqa: S608
+    rows = execute(f"{mine} order by id desc limit 1", (fingerprint,))
+    return _decoded(rows[0]) if rows else None
 
 
 def is_newest(alert: AlertValue) -> bool:

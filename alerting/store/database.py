@@ -90,6 +90,13 @@ def execute(sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
     return list(cursor.fetchall()) if cursor.description else []
 
 
+def insert(sql: str, row: Sequence[Any]) -> int:
+    """Insert one row by a statement without a `returning`; the id it got."""
+    if is_sqlite():
+        return int(database.execute_sql(sql, row).lastrowid)
+    return int(execute(f"{sql} returning id", row)[0][0])
+
+
 def execute_many(sql: str, rows: Sequence[Sequence[Any]]) -> int:
     """One statement for many rows, prepared once: how many rows of the database it touched."""
     if not rows:

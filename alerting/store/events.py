@@ -7,7 +7,7 @@ from typing import Any
 
 import peewee
 
-from alerting.store.database import database, is_sqlite
+from alerting.store.database import database, insert, is_sqlite
 from alerting.store.models import Event
 
 CHANNEL = "vedette_events"
@@ -47,8 +47,7 @@ def append(events: Iterable[NewEvent], at: float) -> list[int]:
         return []
     if not is_sqlite():
         database.execute_sql("select pg_advisory_xact_lock(%s)", (_LOCK,))
-    fields = [Event.type, Event.organization, Event.data, Event.at]
-    ids = [Event.insert(dict(zip(fields, row, strict=True))).execute() for row in rows]
+    ids = [insert("insert into event (type, organization, data, at) values (?, ?, ?, ?)", row) for row in rows]
     if not is_sqlite():
         database.execute_sql(f"notify {CHANNEL}")
     return ids

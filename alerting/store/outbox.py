@@ -7,11 +7,11 @@ from typing import Any
 import peewee
 
 from alerting.lifecycle import Alert
-from alerting.routing import Due, Pending, Told
+from alerting.routing import STATE_AT_SENDING, TRIGGERS, Due, Gathering, Pending, Told
 from alerting.store import alerts
-from alerting.store.database import database, is_sqlite
+from alerting.store.database import among, database, execute, execute_many, is_sqlite
 from alerting.store.models import Alert as AlertRow
-from alerting.store.models import Attempt, ChannelState, Notification
+from alerting.store.models import Attempt, ChannelState, Flap, Notification
 from alerting.store.models import Told as ToldRow
 
 LEASE = 60.0
@@ -19,7 +19,7 @@ LEASE = 60.0
 
 _LOCK = 71002  # any number of our own: the key of the advisory lock around claims
 
-_TRIGGERS = ("triggered", "escalated")
+_PENDING = peewee.SQL("'pending'")  # written out: with a parameter in its place no partial index is used
 
 CATCH_UP = 100
 """How many rows one catch-up message takes at most."""
@@ -41,42 +41,108 @@ class Claim:
     attempts: int
     repeated: bool
     plain: bool
+    digest: bool = False
+    group: str | None = None
+    state: str = ""  # what it tells, once it is composed: "triggered" | "resolved"
 
 
 def told(fingerprint: str) -> dict[str, Told]:
     """What every channel was last told about a fingerprint."""
-    rows = ToldRow.select().where(ToldRow.fingerprint == fingerprint)
-    return {row.channel: Told(row.channel, row.alert, row.state, row.severity, row.triggered_at) for row in rows}
+    rows = execute(
+        "select channel, alert, state, severity, triggered_at, digest, at from told where fingerprint = ?",
+        (fingerprint,),
+    )
+    return {row[0]: _told(row) for row in rows}
 
 
-def waiting(alert_id: int) -> list[Pending]:
-    """The rows of an alert that are not done."""
-    rows = Notification.select().where((Notification.alert == alert_id) & (Notification.status == "pending"))
-    return [Pending(row.id, row.channel, row.reason, row.maybe_told) for row in rows]
+def waiting(fingerprint: str) -> list[Pending]:
+    """The rows of a fingerprint that are not done, oldest first."""
+    rows = execute(
+        "select id, channel, reason, maybe_told, alert, digest, change from notification"
+        " where fingerprint = ? and status = 'pending' order by id",
+        (fingerprint,),
+    )
+    return [
+        Pending(id_, channel, reason, bool(maybe), alert, bool(digest), change)
+        for id_, channel, reason, maybe, alert, digest, change in rows
+    ]
+
+
+def gathering(groups: Collection[tuple[str, str]], now: float) -> dict[tuple[str, str], Gathering]:
+    """Those of the (channel, group)s that others may still join."""
+    found: dict[tuple[str, str], Gathering] = {}
+    for channel, group in groups:
+        rows = execute(
+            'select gathers_until, severity, reason from notification where channel = ? and "group" = ?'
+            " and gathers_until > ? and status in ('pending', 'delivered')",
+            (channel, group, now),
+        )
+        if rows:
+            critical = any(severity == "critical" and reason != "resolved" for _, severity, reason in rows)
+            found[channel, group] = Gathering(max(row[0] for row in rows), critical)
+    return found
 
 
 def enqueue(alert: Alert, due: Iterable[Due], now: float) -> None:
     """Add rows for an alert; a row that is there already stays as it is."""
     rows = [_row(alert, one, now) for one in due]
     if rows:
-        Notification.insert_many(rows).on_conflict_ignore().execute()
+        names = ", ".join(f'"{name}"' for name in rows[0])
+        sql = f"insert into notification ({names}) values ({among(rows[0])}) on conflict do nothing"  # noqa: S608
+        execute_many(sql, [tuple(row.values()) for row in rows])
 
 
 def drop(ids: Collection[int], outcome: str, now: float) -> None:
     """Take rows out that have nothing left to say. A lease stays: what is under way must not be overtaken."""
     if ids:
         Notification.update(status="dropped", outcome=outcome, done_at=now).where(
-            Notification.id.in_(list(ids)) & (Notification.status == "pending")
+            Notification.id.in_(list(ids)) & (Notification.status == _PENDING)
         ).execute()
 
 
-def due_channels(now: float, suppressed: Collection[str] = ()) -> list[str]:
+def hurry(ids: Collection[int], now: float) -> None:
+    """Let rows leave at once."""
+    if ids:
+        Notification.update(due_at=now, digest=False).where(
+            Notification.id.in_(list(ids)) & (Notification.due_at > now) & (Notification.status == _PENDING)
+        ).execute()
+
+
+def due_channels(now: float, held: Collection[int] = ()) -> list[str]:
     """Channels with a row that may be claimed now: due, the channel allowed to speak, and nothing under way there.
 
-    `suppressed`: subjects whose parent is in trouble; that they are, too, is not told.
+    `held`: alerts of which nothing is told now but their end.
     """
-    query = Notification.select(Notification.channel).where(_may_leave(now, suppressed))
+    query = Notification.select(Notification.channel).where(_may_leave(now, held))
     return [row.channel for row in query.distinct()]
+
+
+def holdable(now: float) -> list[tuple[int, int, str]]:
+    """The rows that are due and say that something is wrong: id, alert, and why they were held back last."""
+    marks = among(TRIGGERS)
+    sql = f"select id, alert, why from notification where status = 'pending' and due_at <= ? and reason in ({marks})"  # noqa: S608
+    return [(row[0], row[1], row[2]) for row in execute(sql, [now, *TRIGGERS])]
+
+
+def explain(row: int, why: str) -> None:
+    """Note why the row does not leave."""
+    execute("update notification set why = ? where id = ?", (why, row))
+
+
+def believing(longest: float, now: float) -> list[tuple[int, Told]]:
+    """Who was told at least `longest` seconds ago of an alert that is open and unacknowledged: its id and the ledger.
+
+    Not where something waits to be told there.
+    """
+    rows = execute(
+        "select alert.id, told.channel, told.alert, told.state, told.severity, told.triggered_at, told.digest, told.at"
+        " from told join alert on alert.id = told.alert where told.state = 'triggered' and told.at <= ?"
+        " and alert.resolved_at is null and alert.status = 'triggered' and alert.snoozed_until is null"
+        " and not exists (select 1 from notification where notification.fingerprint = told.fingerprint"
+        " and notification.channel = told.channel and notification.status = 'pending')",
+        (now - longest,),
+    )
+    return [(row[0], _told(row[1:])) for row in rows]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +176,7 @@ def held_by_pace(now: float, longest: float) -> bool:
     soon = ChannelState.select(ChannelState.channel).where(
         (ChannelState.not_before > now) & (ChannelState.not_before <= now + longest)
     )
-    waiting_rows = (Notification.status == "pending") & (Notification.due_at <= now)
+    waiting_rows = (Notification.status == _PENDING) & (Notification.due_at <= now)
     return bool(Notification.select().where(waiting_rows & Notification.channel.in_(soon)).exists())
 
 
@@ -118,20 +184,24 @@ def next_due(now: float) -> float | None:
     """When the next row will be due, in epoch seconds; None when nothing waits."""
     moment: float | None = (
         Notification.select(peewee.fn.MIN(Notification.due_at))
-        .where((Notification.status == "pending") & (Notification.due_at > now))
+        .where((Notification.status == _PENDING) & (Notification.due_at > now))
         .scalar()
     )
     return moment
 
 
-def claim(channel: str, owner: str, now: float, limit: int = 1, suppressed: Collection[str] = ()) -> list[Claim]:
-    """Take the channel's next rows, worst first, then oldest; none while another dispatcher has one of this channel.
+def claim(
+    channel: str, owner: str, now: float, held: Collection[int] = (), crowd: int = CATCH_UP, most: int = CATCH_UP
+) -> list[Claim]:
+    """Take what the channel's next message tells; nothing while another dispatcher has a row of this channel.
 
-    From here on a crash means the message may have been sent, so the row says so before anything leaves.
+    That is the worst of what is due, then what was tried least, then the oldest: with all of its group, with all of its
+    digest, or, where more than `crowd` messages wait, with whatever there is, `most` rows of it. From here on a crash
+    means the message may have been sent, so the rows say so before anything leaves.
     """
     if not is_sqlite():  # SQLite's transaction is already the only writer
         database.execute_sql("select pg_advisory_xact_lock(%s, hashtext(%s))", (_LOCK, channel))
-    ids = _claimable(channel, now, limit, suppressed)
+    ids = _together(_claimable(channel, now, held, most), crowd)
     if not ids:
         return []
     rows = list(Notification.select().where(Notification.id.in_(ids)))
@@ -166,7 +236,7 @@ def failed(claims: Sequence[Claim], outcome: str, due_at: float, maybe_told: boo
             outcome=outcome,
             maybe_told=maybe_told or one.repeated,
             plain=plain or one.plain,
-        ).where((Notification.id == one.id) & (Notification.status == "pending")).execute()
+        ).where((Notification.id == one.id) & (Notification.status == _PENDING)).execute()
 
 
 def revive(channels: Iterable[str]) -> None:
@@ -185,18 +255,23 @@ def revive(channels: Iterable[str]) -> None:
 
 
 def tell_ends(channels: Iterable[str], now: float) -> None:
-    """Where the ledger says that a channel believes in an alert that is over, and nothing waits to tell it: tell it.
+    """Where the ledger says that a channel believes in a trouble that is over, and nothing waits to tell it: tell it.
 
-    A delivery that outlived its lease may have said "triggered" after another had said "resolved".
+    A delivery that outlived its lease may have said "triggered" after another had said "resolved". Not of what has
+    begun again, nor of what flaps: that is told when it is steady.
     """
     over = AlertRow.select(AlertRow.id).where(AlertRow.resolved_at.is_null(False))
+    still = AlertRow.select(AlertRow.fingerprint).where(AlertRow.resolved_at.is_null())
+    restless = Flap.select(Flap.fingerprint).where(Flap.since.is_null(False))
+    steady = ToldRow.fingerprint.not_in(still) & ToldRow.fingerprint.not_in(restless)
     believing = ToldRow.select().where(
-        (ToldRow.state == "triggered") & ToldRow.alert.in_(over) & ToldRow.channel.in_(list(channels))
+        (ToldRow.state == "triggered") & ToldRow.alert.in_(over) & steady & ToldRow.channel.in_(list(channels))
     )
     for row in believing:
-        theirs = (Notification.alert == row.alert) & (Notification.channel == row.channel)
-        if Notification.select().where(theirs & (Notification.status == "pending")).exists():
+        whole = (Notification.fingerprint == row.fingerprint) & (Notification.channel == row.channel)
+        if Notification.select().where(whole & (Notification.status == _PENDING)).exists():
             continue
+        theirs = (Notification.alert == row.alert) & (Notification.channel == row.channel)
         again = {"status": "pending", "due_at": now, "done_at": None, "lease_until": None}
         if not Notification.update(again).where(theirs & (Notification.change == "resolved")).execute():
             enqueue(alerts.value(AlertRow.get_by_id(row.alert)), [Due(row.channel, "resolved", "resolved", now)], now)
@@ -205,7 +280,7 @@ def tell_ends(channels: Iterable[str], now: float) -> None:
 def forget_moments(now: float) -> None:
     """The clock was set back: what waited for a moment by the old one may leave, and no lease outlives its time."""
     ChannelState.update(not_before=now).where(ChannelState.not_before > now).execute()
-    Notification.update(due_at=now).where((Notification.status == "pending") & (Notification.due_at > now)).execute()
+    Notification.update(due_at=now).where((Notification.status == _PENDING) & (Notification.due_at > now)).execute()
     Notification.update(lease_until=now + LEASE).where(Notification.lease_until > now + LEASE).execute()
 
 
@@ -234,10 +309,15 @@ def oldest_waiting(now: float) -> float | None:
     began = peewee.Case(None, ((Notification.attempts == 0, Notification.due_at),), Notification.created_at)
     moment: float | None = (
         Notification.select(peewee.fn.MIN(began))
-        .where((Notification.status == "pending") & (Notification.due_at <= now))
+        .where((Notification.status == _PENDING) & (Notification.due_at <= now))
         .scalar()
     )
     return moment
+
+
+def _told(row: Sequence[Any]) -> Told:
+    channel, alert, state, severity, triggered_at, digest, at = row
+    return Told(channel, alert, state, severity, triggered_at, bool(digest), at)
 
 
 def _busy(now: float) -> peewee.Select:
@@ -249,23 +329,35 @@ def _release(claims: Sequence[Claim]) -> None:
     Notification.update(lease_until=None, lease_owner=None).where(Notification.id.in_(ids)).execute()
 
 
-def _claimable(channel: str, now: float, limit: int, suppressed: Collection[str]) -> list[int]:
+def _claimable(channel: str, now: float, held: Collection[int], most: int) -> list[Any]:
     rank = peewee.Case(Notification.severity, (("critical", 0), ("warning", 1)), 2)
-    ready = _may_leave(now, suppressed) & (Notification.channel == channel)
+    ready = _may_leave(now, held) & (Notification.channel == channel)
     # Those tried least first: one message that its provider will not have must not hold up the others.
     order = (rank, Notification.attempts, Notification.id)
-    query = Notification.select(Notification.id).where(ready).order_by(*order).limit(limit)
-    return [row.id for row in query]
+    columns = (Notification.id, Notification.digest, Notification.group)
+    return list(Notification.select(*columns).where(ready).order_by(*order).limit(most))
 
 
-def _may_leave(now: float, suppressed: Collection[str]) -> Any:
-    due = (Notification.status == "pending") & (Notification.due_at <= now)
+def _together(rows: Sequence[Any], crowd: int) -> list[int]:
+    """Of the rows that may leave, those that leave as one message."""
+    if not rows:
+        return []
+    first = rows[0]
+    if first.digest:
+        return [row.id for row in rows if row.digest]
+    others = [row for row in rows if not row.digest]
+    if len({row.group or row.id for row in others}) > crowd:
+        return [row.id for row in others]
+    return [row.id for row in others if row is first or (row.group is not None and row.group == first.group)]
+
+
+def _may_leave(now: float, held: Collection[int]) -> Any:
+    due = (Notification.status == _PENDING) & (Notification.due_at <= now)
     silent = ChannelState.select(ChannelState.channel).where(ChannelState.not_before > now)
     free = Notification.channel.not_in(silent) & Notification.channel.not_in(_busy(now)) & ~peewee.fn.EXISTS(_earlier())
-    if not suppressed:
+    if not held:
         return due & free
-    theirs = AlertRow.select(AlertRow.id).where(AlertRow.subject.in_(list(suppressed)))
-    return due & free & ~(Notification.reason.in_(_TRIGGERS) & Notification.alert.in_(theirs))
+    return due & free & ~(Notification.reason.in_(TRIGGERS) & Notification.alert.in_(list(held)))
 
 
 def _earlier() -> peewee.Select:
@@ -274,7 +366,7 @@ def _earlier() -> peewee.Select:
     return older.select(older.id).where(
         (older.fingerprint == Notification.fingerprint)
         & (older.channel == Notification.channel)
-        & (older.status == "pending")
+        & (older.status == _PENDING)
         & (older.id < Notification.id)
     )
 
@@ -293,14 +385,16 @@ def _claim(row: Notification) -> Claim:
         row.attempts + 1,
         row.maybe_told,
         row.plain,
+        row.digest,
+        row.group,
     )
 
 
 def _remember(one: Claim, now: float) -> None:
-    state = "resolved" if one.reason == "resolved" else "triggered"
+    state = one.state or ("resolved" if one.reason == "resolved" else "triggered")
     columns = {"alert": one.alert, "state": state, "severity": one.severity, "at": now}
-    if state == "triggered":
-        columns["triggered_at"] = now
+    if state == "triggered" and one.reason in ("triggered", "escalated", "drill", *STATE_AT_SENDING):
+        columns |= {"triggered_at": now, "digest": one.digest}
     ToldRow.insert(fingerprint=one.fingerprint, channel=one.channel, **columns).on_conflict(
         conflict_target=[ToldRow.fingerprint, ToldRow.channel], update=columns
     ).execute()
@@ -322,4 +416,8 @@ def _row(alert: Alert, one: Due, now: float) -> dict[str, object]:
         "maybe_told": False,
         "plain": False,
         "outcome": "",
+        "digest": one.digest,
+        "group": one.group,
+        "gathers_until": one.gathers_until,
+        "why": one.why,
     }

@@ -107,6 +107,16 @@ def subjects_breaching() -> set[str]:
     return {subject for (subject,) in execute("select distinct subject from breach")}
 
 
+def subjects_waiting() -> set[str]:
+    """Those of them that time alone may change: a wait that is not confirmed, or nothing open where something fired."""
+    rows = execute(
+        "select distinct subject from breach where fired = ? or cleared_at is not null or not exists"
+        " (select 1 from alert where alert.subject = breach.subject and alert.resolved_at is null)",
+        (False,),
+    )
+    return {subject for (subject,) in rows}
+
+
 def keep_breaches(before: Mapping[tuple[str, str], Breach], after: Mapping[tuple[str, str], Breach | None]) -> None:
     """Store what changed: breaches begun or continued, and breaches ended (None)."""
     ended = [key for key, breach in after.items() if breach is None and key in before]

@@ -58,7 +58,7 @@ def test_critical_to_warning_is_the_same_alert_eased() -> None:
 
 
 def test_worse_than_what_was_acknowledged_wants_a_person_again() -> None:
-    seen = lifecycle.acknowledge(raised(), NOW, "alice")
+    seen = lifecycle.acknowledge(raised(), NOW, "alice", NOW + 3600)
     assert (seen.status, seen.acknowledged_by) == ("acknowledged", "alice")
     same, worse = step(seen, finding()), step(seen, finding(CRITICAL, 97.0))
     assert same is not None

@@ -143,8 +143,8 @@ def test_failures_in_a_row_survive_a_restart(store: str) -> None:
 def test_warning_and_critical_share_one_alert() -> None:
     cpu(0, 85)
     first = the_alert()
-    assert (first.severity, rows()) == ("warning", [("mail", "triggered", 0)])
-    deliver(1)
+    assert (first.severity, rows()) == ("warning", [("mail", "triggered", 10)])
+    deliver(10)
     cpu(60, 97)
     risen = the_alert()
     assert (risen.id, risen.severity) == (first.id, "critical")
@@ -230,7 +230,7 @@ def test_a_rise_ends_the_wait_of_a_cooldown() -> None:
 
 def test_resolved_by_hand_nothing_opens_until_an_ok_observation() -> None:
     cpu(0, 90)
-    deliver(1)
+    deliver(10)
     assert pipeline.resolve(CONFIG, the_alert().id, "alice", NOW + 30) is not None
     assert rows("pending") == [("mail", "resolved", 30)]
     assert [cpu(60, 90), tick(61), cpu(120, 97), tick(130)] == [0, 0, 0, 0]
@@ -320,7 +320,7 @@ def test_a_wait_under_a_raised_threshold_is_not_confirmed() -> None:
 
 def test_an_alert_under_a_raised_threshold_is_over() -> None:
     cpu(0, 85)
-    assert tick(30, only_rules(replace(HIGH, threshold=90.0))) == 1
+    pipeline.reconcile(only_rules(replace(HIGH, threshold=90.0)), NOW + 30)  # what follows an edit, at once
     assert the_alert().status == "resolved"
 
 

@@ -20,7 +20,10 @@ from probes import Observation
 from tests.alerting.heart import CONFIG, CRITICAL, DOWN, HIGH, NOW, SERVER, WEBSITE, cpu, seen
 from tests.waiting import wait_until
 
-TABLES = ("event", "subject", "breach", "alert", "told", "notification", "sample", "status_change", "series")
+TABLES = (
+    "event", "subject", "breach", "alert", "told", "notification", "sample", "status_change", "series", "flap",
+    "decision",
+)  # fmt: skip
 SILENT = Rule("Silent", "check_failed", "warning", pipeline.SILENT_INTERVALS, "<=", 0.0, 0)
 PATIENT = replace(DOWN, failures=3)
 WINDOW = replace(HIGH, failures=2, of=4, keep_firing_seconds=45.0)

@@ -81,7 +81,8 @@ def test_m_of_n_is_what_counting_says(seen: list[Seen], window: tuple[int, int],
     rule = replace(HIGH, failures=failures, of=of, duration_seconds=duration)
     fires = False
     for moment, since in zip(played(rule, seen), counted(seen, failures, of), strict=True):
-        fires = since is not None and (fires or moment.at - since >= duration)
+        confirms = moment.value is not None and since is not None and moment.at - since >= duration
+        fires = since is not None and (fires or confirms)
         assert moment.fires == fires
         if fires:
             assert moment.breach is not None

@@ -44,7 +44,7 @@ def deleted(number: int) -> Config:
 def open_alert(config: Config) -> None:
     cpu(0, 90, config)
     assert the_alert().status == "triggered"
-    assert deliver(1) == [("mail", "triggered")]
+    assert deliver(10) == [("mail", "triggered")]
 
 
 def taken(config: Config, at: float) -> None:

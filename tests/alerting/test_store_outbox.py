@@ -38,9 +38,9 @@ def put(one: Alert, reason: str = "triggered", channel: str = "ops", due: float 
         outbox.enqueue(one, [Due(channel, reason, change or reason, NOW + due)], NOW)  # type: ignore[arg-type]
 
 
-def claim(at: float = 0, owner: str = "me", channel: str = "ops", limit: int = 1) -> list[Claim]:
+def claim(at: float = 0, owner: str = "me", channel: str = "ops", crowd: int = 9, most: int = 9) -> list[Claim]:
     with transaction():
-        return outbox.claim(channel, owner, NOW + at, limit)
+        return outbox.claim(channel, owner, NOW + at, crowd=crowd, most=most)
 
 
 def deliver(claims: Sequence[Claim], at: float = 0) -> None:
@@ -55,7 +55,7 @@ def fail(claims: Sequence[Claim], at: float = 0, wait: float = 60, maybe_told: b
 
 def drop_waiting(one: Alert, at: float = 0) -> None:
     with transaction():
-        outbox.drop([row.id for row in outbox.waiting(one.id)], "overtaken", NOW + at)
+        outbox.drop([row.id for row in outbox.waiting(one.fingerprint)], "overtaken", NOW + at)
 
 
 def due(at: float = 0) -> list[str]:
@@ -99,7 +99,7 @@ def test_a_change_is_one_row_a_channel_however_often_it_is_put() -> None:
     put(one)
     put(one)
     put(one, channel="mail")
-    assert [len(claim(channel=channel, limit=10)) for channel in ("ops", "mail")] == [1, 1]
+    assert [len(claim(channel=channel, crowd=1)) for channel in ("ops", "mail")] == [1, 1]
 
 
 def test_after_a_crash_the_lease_ends_and_the_row_is_repeated_and_says_so() -> None:
@@ -138,10 +138,46 @@ def test_the_worst_goes_first_then_the_oldest() -> None:
     assert order == [f"custom:thing-{number}:status" for number in (2, 3, 1, 0)]
 
 
-def test_a_catch_up_takes_what_there_is_up_to_its_limit() -> None:
+def test_what_may_wait_leaves_one_by_one() -> None:
     for number in range(5):
         put(alert(number))
-    assert len(claim(limit=3)) == 3
+    assert len(claim(crowd=4, most=3)) == 1
+
+
+def test_more_than_may_wait_leave_as_one_up_to_a_limit() -> None:
+    for number in range(5):
+        put(alert(number))
+    assert len(claim(crowd=2, most=3)) == 3
+
+
+def put_grouped(one: Alert, group: str | None = None, digest: bool = False) -> None:
+    with transaction():
+        outbox.enqueue(one, [Due("ops", "triggered", "triggered", NOW, digest, group)], NOW)
+
+
+def test_a_group_leaves_as_one_and_alone() -> None:
+    for number, group in enumerate(("server a", "server b", "server a", None)):
+        put_grouped(alert(number), group)
+    assert [len(claim()), 0] == [2, 0]
+
+
+def test_a_digest_leaves_as_one_and_without_what_cannot_wait() -> None:
+    put_grouped(alert(1, "info"), digest=True)
+    put_grouped(alert(2))
+    put_grouped(alert(3, "info"), digest=True)
+    first = claim()
+    deliver(first)
+    assert [len(first), len(claim(at=2))] == [1, 2]
+
+
+def test_what_is_held_says_nothing_but_its_end() -> None:
+    one, other = alert(1), alert(2)
+    put(one)
+    put(other, "resolved")
+    with transaction():
+        assert [row[1] for row in outbox.holdable(NOW)] == [one.id]
+        claims = outbox.claim("ops", "me", NOW, held={one.id, other.id})
+    assert reasons(claims) == ["resolved"]
 
 
 def test_an_end_never_overtakes_its_beginning() -> None:
@@ -149,8 +185,8 @@ def test_an_end_never_overtakes_its_beginning() -> None:
     put(one)
     fail(claim(), wait=600)
     put(replace(one, severity="critical"), "resolved")
-    assert (due(10), claim(10, limit=10)) == ([], [])
-    assert reasons(claim(600, limit=10)) == ["triggered"]
+    assert (due(10), claim(10, crowd=1)) == ([], [])
+    assert reasons(claim(600, crowd=1)) == ["triggered"]
 
 
 def test_a_channel_whose_rows_all_wait_behind_another_is_not_due() -> None:
@@ -167,7 +203,7 @@ def test_a_new_alert_waits_for_the_end_of_the_one_before_it() -> None:
         alerts.save(resolve(first, NOW, None))
     second = alert()
     put(second)
-    assert reasons(claim(limit=10)) == ["resolved"]
+    assert reasons(claim(crowd=1)) == ["resolved"]
 
 
 def test_another_alerts_row_does_not_wait() -> None:
@@ -189,7 +225,7 @@ def test_a_dropped_row_is_never_sent() -> None:
     one = alert()
     put(one)
     drop_waiting(one)
-    assert (due(), claim(), outbox.waiting(one.id)) == ([], [], [])
+    assert (due(), claim(), outbox.waiting(one.fingerprint)) == ([], [], [])
 
 
 def test_what_is_under_way_when_it_is_dropped_is_not_overtaken() -> None:
@@ -288,8 +324,8 @@ def test_a_channel_that_is_back_says_what_is_still_open_and_nothing_that_is_over
     put(over, change="over")
     put(over, "resolved", change="end")
     with transaction():
-        outbox.dead([*claim(limit=10)], "the channel is gone", NOW)
-        outbox.dead([*claim(limit=10)], "the channel is gone", NOW)
+        outbox.dead([*claim(crowd=1)], "the channel is gone", NOW)
+        outbox.dead([*claim(crowd=1)], "the channel is gone", NOW)
         alerts.save(resolve(over, NOW, None))
         outbox.revive(["ops"])
     assert [status_of(change) for change in ("still", "over", "end")] == ["pending", "dead", "dead"]

@@ -95,7 +95,9 @@ def test_a_standby_that_catches_up_is_lagging_then_online_at_once(every_postgres
     pair.write(24)
     proxy.rate = 6 * MIB
     pair.standby.start(wait=False)
-    wait_until(lambda: pair.primary.sql("SELECT 1 FROM pg_stat_replication WHERE state = 'catchup'"), 60, "catch-up")
+    # A standby that has just come back has not said yet where it is.
+    placed = "SELECT 1 FROM pg_stat_replication WHERE state = 'catchup' AND replay_lsn IS NOT NULL"
+    wait_until(lambda: pair.primary.sql(placed), 60, "catch-up")
     first = look(pair, NOW + 240, gone)
     assert told(first) == ("warning", "lagging")
     assert first.message.startswith("catching up after an interruption: ")
