@@ -1,4 +1,4 @@
-"""Silences, windows and notes by the API, told with Alice of acme, Bob who may only look, and Charlie of globex."""
+"""Silences, windows, notes, snoozing by the API: with Alice of acme, Bob who may only look, and Charlie of globex."""
 
 from dataclasses import replace
 from typing import Any
@@ -275,3 +275,35 @@ def test_notes_on_the_page_are_escaped_and_written_there(small_team: Team) -> No
     assert page.post(f"{path}/notes", data={"text": "x"}, **bob).status_code == 403
     for text in ("", " ", "x" * 4001, "a\0b"):
         assert page.post(f"{path}/notes", data={"text": text}, **alice).status_code == 400
+
+
+def test_an_acknowledgement_lasts_as_long_as_it_says(team: Team) -> None:
+    alert, alice = raise_alert(), team.client("alice")
+    path = f"/monitoring/alerts/{alert.id}/acknowledge"
+    assert alice.post(path).json["acknowledged_until"] == rfc3339(NOW + 4 * 3600)
+    assert alice.post(path, {"minutes": 300}).json["acknowledged_until"] == rfc3339(NOW + 5 * 3600)
+    assert alice.post(path, {"expires_in_seconds": 86_400}).json["acknowledged_until"] == rfc3339(NOW + 86_400)
+    for asked in (
+        {"minutes": 0},
+        {"minutes": 1e9},
+        {"minutes": 5, "expires_in_seconds": 300},
+        {"for": 3},
+        {"minutes": "5"},
+    ):
+        assert alice.post(path, asked).status_code == 400, asked
+
+
+def test_an_alert_is_snoozed(team: Team) -> None:
+    alert, alice, bob = raise_alert(), team.client("alice"), team.client("bob")
+    path = f"/monitoring/alerts/{alert.id}"
+    assert alice.post(f"{path}/snooze", {"minutes": 30}).json["snoozed_until"] == rfc3339(NOW + 1800)
+    later = rfc3339(NOW + 86_400)
+    assert alice.post(f"{path}/snooze", {"until": later}).json["snoozed_until"] == later
+    assert bob.get(path).json["snoozed_until"] == later
+    assert bob.post(f"{path}/snooze", {"minutes": 30}).status_code == 403
+    assert team.client("charlie").post(f"{path}/snooze", {"minutes": 30}).status_code == 404
+    past, far = rfc3339(NOW), rfc3339(NOW + 367 * 86_400)
+    for asked in ({}, {"minutes": 0}, {"minutes": 5, "until": later}, {"until": past}, {"until": far}, {"until": "x"}):
+        assert alice.post(f"{path}/snooze", asked).status_code == 400, asked
+    alice.post(f"{path}/resolve")
+    assert alice.post(f"{path}/snooze", {"minutes": 30}).status_code == 409

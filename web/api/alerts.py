@@ -1,16 +1,17 @@
-"""Alerts: what is wrong now, what was; acknowledging, resolving, and what people wrote about them."""
+"""Alerts: what is wrong now, what was; acknowledging, snoozing and resolving; what people wrote about them."""
 
 from flask import Blueprint, Response, request
 
 from alerting import pipeline
 from alerting.config import SEVERITIES
+from alerting.configuration.maintenance import moment_of
 from alerting.lifecycle import Alert
 from alerting.shown import alert_document, note_document
 from alerting.store import alerts, notes
-from web.answers import answer, listed
+from web.answers import answer, end_faults, listed
 from web.auth import known_caller, require
 from web.bodies import body, choice, cursor, limit, optional_body
-from web.errors import Problem, not_found
+from web.errors import Problem, bad_input, not_found
 from web.state import now, vedette
 
 blueprint = Blueprint("alerts", __name__)
@@ -58,12 +59,26 @@ def write_note(alert_id: int) -> Response:
 @blueprint.post("/monitoring/alerts/<int:alert_id>/acknowledge")
 @require(CHANGE)
 def acknowledge(alert_id: int) -> Response:
-    """Say that a person has seen it. Once more changes nothing; a resolved one is a conflict."""
-    optional_body("api/empty")
-    alert = _changeable(alert_id)
-    if alert.status == "resolved":
-        raise Problem(409, "this alert is resolved")
-    changed = pipeline.acknowledge(vedette().config, alert_id, known_caller().name, now())
+    """Say that a person has seen it, for 4 hours where nothing else is said. A resolved one is a conflict."""
+    asked = optional_body("api/acknowledge")
+    alert, at = _unresolved(alert_id), now()
+    lasts = asked.get("expires_in_seconds", asked.get("minutes", 0) * 60.0)
+    changed = pipeline.acknowledge(
+        vedette().config, alert_id, known_caller().name, at, until=at + lasts if lasts else None
+    )
+    return answer(alert_document(changed or alert))
+
+
+@blueprint.post("/monitoring/alerts/<int:alert_id>/snooze")
+@require(CHANGE)
+def snooze(alert_id: int) -> Response:
+    """Tell nobody until then that it goes on. A resolved one is a conflict."""
+    asked = body("api/snooze")
+    alert, at = _unresolved(alert_id), now()
+    until = at + asked["minutes"] * 60.0 if "minutes" in asked else moment_of(asked["until"], "UTC")
+    if faults := list(end_faults(asked, "until", until, at)):
+        raise bad_input("this cannot be snoozed until then", faults)
+    changed = pipeline.snooze(vedette().config, alert_id, known_caller().name, until or at, at)
     return answer(alert_document(changed or alert))
 
 
@@ -82,6 +97,13 @@ def _visible(alert_id: int) -> Alert:
     if found is None or not known_caller().may(VIEW, found.organization):
         raise not_found("alert")
     return found
+
+
+def _unresolved(alert_id: int) -> Alert:
+    alert = _changeable(alert_id)
+    if alert.status == "resolved":
+        raise Problem(409, "this alert is resolved")
+    return alert
 
 
 def _changeable(alert_id: int) -> Alert:
